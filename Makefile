@@ -1,0 +1,48 @@
+# Everything a developer does here. `make` alone lists it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Make the virtual environment from the lock file
+
+$(STAMP): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: $(STAMP) ## Serve the shipped example, and say what to paste into a host
+	$(BIN)/magictunnel serve -c magictunnel-config.yaml
+
+check: $(STAMP) ## Style, types, layers and size
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo --no-timing >/dev/null || $(BIN)/lint-imports
+	$(BIN)/python -m pytest tests/test_architecture.py
+
+test: check ## Everything that must hold, in a few minutes
+	$(BIN)/python -m pytest
+
+peers: $(STAMP) ## Compare with a direct connection to servers that others wrote (npm and PyPI)
+	$(BIN)/python -m pytest -c pyproject.toml tests/peers
+
+fix: $(STAMP) ## Format, and mend what can be mended by itself
+	$(BIN)/ruff format --quiet .
+	$(BIN)/ruff check --fix --quiet .
+
+lock: $(STAMP) ## Resolve the ranges of pyproject.toml into requirements.lock anew
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+		--extra dev --output-file requirements.lock pyproject.toml
+
+clean: ## Remove the virtual environment and all caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+.PHONY: help setup run check test peers fix lock clean

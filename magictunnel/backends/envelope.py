@@ -1,0 +1,87 @@
+"""What a request carries besides its params, per era: the `_meta` envelope and the HTTP headers. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mcp.shared.inbound import (
+    MCP_METHOD_HEADER,
+    MCP_NAME_HEADER,
+    MCP_PROTOCOL_VERSION_HEADER,
+    NAME_BEARING_METHODS,
+    encode_header_value,
+    mcp_param_headers,
+)
+from mcp_types import (
+    CLIENT_CAPABILITIES_META_KEY,
+    CLIENT_INFO_META_KEY,
+    LOG_LEVEL_META_KEY,
+    PROTOCOL_VERSION_META_KEY,
+    SERVER_INFO_META_KEY,
+)
+
+from magictunnel.catalog.model import Json
+
+CLIENT_INFO = {"name": "magictunnel", "title": "MagicTunnel", "version": "0.1.0"}
+"""Who we are to a backend."""
+
+HeaderMap = Mapping[tuple[str, ...], str]
+"""Path of an argument -> the header it is mirrored in, for tools with `x-mcp-header` annotations."""
+
+_OWNED_BY_ONE_CONNECTION = frozenset(
+    {
+        "progressToken",
+        "io.modelcontextprotocol/subscriptionId",
+        PROTOCOL_VERSION_META_KEY,
+        CLIENT_INFO_META_KEY,
+        CLIENT_CAPABILITIES_META_KEY,
+        LOG_LEVEL_META_KEY,
+        SERVER_INFO_META_KEY,
+    }
+)
+
+
+def forwardable(meta: Any) -> Json:
+    """The part of a `_meta` object that is meant for the other end, not for the connection it came over."""
+    if not isinstance(meta, dict):
+        return {}
+    return {key: value for key, value in meta.items() if key not in _OWNED_BY_ONE_CONNECTION}
+
+
+def enveloped(params: Json, version: str, *, stateless: bool, capabilities: Json) -> Json:
+    """`params` as this connection sends them: without the caller's envelope, with ours where the era has one."""
+    meta = forwardable(params.get("_meta"))
+    if stateless:
+        meta[PROTOCOL_VERSION_META_KEY] = version
+        meta[CLIENT_INFO_META_KEY] = CLIENT_INFO
+        meta[CLIENT_CAPABILITIES_META_KEY] = capabilities
+    rest = {key: value for key, value in params.items() if key != "_meta"}
+    return rest | {"_meta": meta} if meta else rest
+
+
+def headers(method: str, params: Json, version: str, *, stateless: bool, mirrored: HeaderMap) -> dict[str, str]:
+    """The HTTP headers that go with a request; transports without headers ignore them."""
+    sent = {MCP_PROTOCOL_VERSION_HEADER: version}
+    if not stateless:
+        return sent
+    sent[MCP_METHOD_HEADER] = method
+    name = params.get(NAME_BEARING_METHODS.get(method, ""))
+    if isinstance(name, str):
+        sent[MCP_NAME_HEADER] = encode_header_value(name)
+    arguments = params.get("arguments")
+    if mirrored and isinstance(arguments, dict):
+        sent |= mcp_param_headers(mirrored, arguments)
+    return sent
+
+
+def inner_result(result: Json) -> Json:
+    """A backend's result without what belongs to its connection: the same from a server of either era."""
+    if result.get("resultType") == "complete":
+        result = {key: value for key, value in result.items() if key != "resultType"}
+    meta = result.get("_meta")
+    if isinstance(meta, dict) and not _OWNED_BY_ONE_CONNECTION.isdisjoint(meta):
+        result = {key: value for key, value in result.items() if key != "_meta"}
+        if kept := forwardable(meta):
+            result["_meta"] = kept
+    return result

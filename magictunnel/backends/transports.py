@@ -1,0 +1,157 @@
+"""How a server is reached: one function each for stdio, HTTP, SSE and in-process, from config to dispatcher."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+import httpx2
+from mcp.client.sse import sse_client
+from mcp.client.stdio import get_default_environment
+from mcp.client.streamable_http import streamable_http_client
+from mcp.server import Server
+from mcp.shared.memory import create_client_server_memory_streams
+
+from magictunnel.backends.base import AtPhase, Phase
+from magictunnel.config.model import ServerConfig, Transport
+from magictunnel.secrets import Secrets
+from magictunnel.wire.dispatcher import WireDispatcher
+from magictunnel.wire.evidence import Evidence
+from magictunnel.wire.process import drain, server_process
+from magictunnel.wire.stdio import process_wire
+
+MAX_EVENT = 64 * 1024 * 1024
+"""Bytes in one SSE event; the SDK's own limit of 1 MiB refuses results that stdio lets through."""
+_CONNECT_TIMEOUT = 10.0
+_RETRY_CONNECT = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A server's address with every variable resolved: a command, a URL, or both (started, then reached there)."""
+
+    transport: Transport
+    command: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: str | None
+    url: str
+    headers: Mapping[str, str]
+
+
+def resolve(config: ServerConfig, secrets: Secrets) -> Target:
+    """Resolve the variables of one server's config.
+
+    Raises:
+        UnsetVariable: one has no value.
+    """
+    own_env = {key: secrets.expand(value, f"env.{key}") for key, value in config.env.items()}
+    words = (config.command, *config.args) if config.command else ()
+    return Target(
+        transport=config.type,
+        command=tuple(secrets.expand(word, "args" if at else "command") for at, word in enumerate(words)),
+        env=get_default_environment() | own_env,
+        cwd=secrets.expand(config.cwd, "cwd") if config.cwd else None,
+        url=secrets.expand(config.url, "url") if config.url else "",
+        headers={key: secrets.expand(value, f"headers.{key}") for key, value in config.headers.items()},
+    )
+
+
+@asynccontextmanager
+async def open_wire(name: str, target: Target, evidence: Evidence, at: AtPhase) -> AsyncIterator[WireDispatcher]:
+    """Connect to `target`; the connection, and the process if we started one, end with the block."""
+    async with AsyncExitStack() as stack:
+        if target.command:
+            at(Phase.LAUNCH)
+            command = (_executable(target), *target.command[1:])
+            process = await stack.enter_async_context(server_process(name, command, target.env, target.cwd, evidence))
+            if target.transport is Transport.STDIO:
+                yield await stack.enter_async_context(process_wire(process, evidence))
+                return
+            tasks = await stack.enter_async_context(anyio.create_task_group())
+            stack.callback(tasks.cancel_scope.cancel)
+            if process.stdout is not None:
+                tasks.start_soon(drain, process.stdout)
+            at(Phase.CONNECT)
+            await _answering(target.url, lambda: process.returncode is None)
+        at(Phase.CONNECT)
+        open_remote = sse_wire if target.transport is Transport.SSE else http_wire
+        yield await stack.enter_async_context(open_remote(target, evidence))
+
+
+@asynccontextmanager
+async def http_wire(target: Target, evidence: Evidence) -> AsyncIterator[WireDispatcher]:
+    """Streamable HTTP."""
+    async with (
+        _http_client(evidence, target.headers) as client,
+        streamable_http_client(target.url, http_client=client, max_sse_event_size=MAX_EVENT) as (read, write),
+    ):
+        yield WireDispatcher(read, write)
+
+
+@asynccontextmanager
+async def sse_wire(target: Target, evidence: Evidence) -> AsyncIterator[WireDispatcher]:
+    """The HTTP+SSE transport of the first revisions."""
+
+    def client(headers: Any = None, timeout: Any = None, auth: Any = None) -> httpx2.AsyncClient:  # noqa: ARG001
+        return _http_client(evidence, headers)
+
+    async with sse_client(target.url, dict(target.headers), httpx_client_factory=client) as (read, write):
+        yield WireDispatcher(read, write)
+
+
+@asynccontextmanager
+async def memory_wire(server: Server[Any]) -> AsyncIterator[WireDispatcher]:
+    """A server of the SDK in this very process."""
+    async with create_client_server_memory_streams() as (ours, theirs), anyio.create_task_group() as tasks:
+        tasks.start_soon(server.run, *theirs, server.create_initialization_options())
+        yield WireDispatcher(*ours)
+        tasks.cancel_scope.cancel()
+
+
+def _http_client(evidence: Evidence, headers: Mapping[str, str] | None) -> httpx2.AsyncClient:
+    """Deadlines are ours, per call: a stream may be silent for as long as its call may take."""
+
+    async def note(response: httpx2.Response) -> None:
+        if response.status_code >= httpx2.codes.BAD_REQUEST:
+            evidence.http_status = response.status_code
+
+    return httpx2.AsyncClient(
+        headers=headers,
+        timeout=httpx2.Timeout(None, connect=_CONNECT_TIMEOUT),
+        limits=httpx2.Limits(max_connections=None, max_keepalive_connections=32),
+        event_hooks={"response": [note]},
+    )
+
+
+def _executable(target: Target) -> str:
+    """The command as it will be started; found on the PATH that the server itself gets."""
+    command = target.command[0]
+    if os.sep in command:
+        return command
+    found = shutil.which(command, path=target.env.get("PATH"))
+    if found is None:
+        raise FileNotFoundError(command)
+    return found
+
+
+async def _answering(url: str, alive: Callable[[], bool]) -> None:
+    """Wait until someone accepts connections at `url`, as long as the process that should do so lives.
+
+    Raises:
+        ConnectionRefusedError: the process ended first.
+    """
+    address = httpx2.URL(url)
+    port = address.port or (443 if address.scheme == "https" else 80)
+    while True:
+        try:
+            async with await anyio.connect_tcp(address.host, port):
+                return
+        except OSError:
+            if not alive():
+                raise ConnectionRefusedError(f"the process ended before it listened at {url}") from None
+            await anyio.sleep(_RETRY_CONNECT)

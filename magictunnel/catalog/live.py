@@ -1,0 +1,42 @@
+"""The current Catalog: one reference, swapped whole when the merge of all listings really changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from magictunnel.catalog.merge import MergeRules, diff, merge
+from magictunnel.catalog.model import Catalog, Kind, Listing
+
+Listener = Callable[[frozenset[Kind]], None]
+"""Told, synchronously, which kinds differ from before."""
+
+
+class LiveCatalog:
+    """Keeps the last listing of each backend and the Catalog merged from them."""
+
+    def __init__(self, rules: MergeRules) -> None:
+        self._rules = rules
+        self._listings: dict[str, Listing] = {}
+        self._listeners: list[Listener] = []
+        self.current: Catalog = merge({}, rules)
+        """What is offered now. Take the reference once and keep it for as long as one answer needs it."""
+
+    @property
+    def rules(self) -> MergeRules:
+        return self._rules
+
+    def subscribe(self, listener: Listener) -> None:
+        self._listeners.append(listener)
+
+    def replace(self, backend: str, listing: Listing | None) -> None:
+        """Take what `backend` offers now (None: nothing any more). Equal listing or equal merge: nobody is told."""
+        if self._listings.get(backend) == listing:
+            return
+        if listing is None:
+            del self._listings[backend]
+        else:
+            self._listings[backend] = listing
+        old, self.current = self.current, merge(self._listings, self._rules)
+        if changed := diff(old, self.current):
+            for listener in self._listeners:
+                listener(changed)

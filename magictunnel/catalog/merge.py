@@ -1,0 +1,215 @@
+"""Many Listings -> one Catalog: filters, overrides, names. The same listings and rules, the same Catalog."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from magictunnel.catalog.model import EMPTY, Catalog, Conflict, Entry, Json, Kind, Listing
+from magictunnel.catalog.names import NameRules, Prefix, digested_name, is_legal, public_name, public_uri
+from magictunnel.catalog.promises import merged_capabilities, merged_instructions
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """What a person decided about one tool; None leaves it as its server has it."""
+
+    name: str | None = None
+    description: str | None = None
+    enabled: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServerRules:
+    """How one server's entries enter the catalog. Globs are matched against names there (or URIs)."""
+
+    alias: str
+    enabled: bool = True
+    include: Mapping[Kind, tuple[str, ...]] = field(default_factory=lambda: EMPTY)
+    exclude: Mapping[Kind, tuple[str, ...]] = field(default_factory=lambda: EMPTY)
+    overrides: Mapping[str, Override] = field(default_factory=lambda: EMPTY)
+
+
+@dataclass(frozen=True, slots=True)
+class MergeRules:
+    """How listings become one catalog. `servers` is in the order in which they are listed and win clashes."""
+
+    names: NameRules = field(default_factory=NameRules)
+    prefix: Prefix = Prefix.ALWAYS
+    servers: Mapping[str, ServerRules] = field(default_factory=lambda: EMPTY)
+
+    def of(self, backend: str) -> ServerRules:
+        return self.servers.get(backend) or ServerRules(alias=backend)
+
+    def order(self, backends: Iterable[str]) -> list[str]:
+        """Backends as configured, then those nobody configured by name: never by who connected first."""
+        rank = {name: position for position, name in enumerate(self.servers)}
+        return sorted(backends, key=lambda name: (rank.get(name, len(rank)), name))
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """One definition of one backend, before it has a public name."""
+
+    backend: str
+    alias: str
+    original: str
+    definition: Json
+    override: Override = Override()
+
+    def entry(self, kind: Kind, name: str) -> Entry:
+        shown = self.definition if self.original == name else self.definition | {kind.key: name}
+        if self.override.description is not None:
+            shown = shown | {"description": self.override.description}
+        return Entry(kind, name, self.backend, self.original, shown)
+
+
+@dataclass(slots=True)
+class _Naming:
+    """The public and accepted names of one kind, as they are given out."""
+
+    entries: dict[str, Entry] = field(default_factory=dict)
+    accepted: dict[str, Entry] = field(default_factory=dict)
+    conflicts: list[Conflict] = field(default_factory=list)
+    ambiguous: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def merge(listings: Mapping[str, Listing], rules: MergeRules) -> Catalog:
+    """One Catalog of everything in `listings` (backend name -> what it offers), independent of their order."""
+    order = rules.order(listings)
+    repeats: list[Conflict] = []
+    named: dict[Kind, _Naming] = {}
+    for kind in Kind:
+        offers = list(_offers(kind, listings, order, rules, repeats))
+        assign = _name_by_uri if kind in (Kind.RESOURCE, Kind.TEMPLATE) else _name_by_name
+        named[kind] = assign(kind, offers, rules)
+    resources = named[Kind.RESOURCE]
+    return Catalog(
+        entries={kind: naming.entries for kind, naming in named.items()},
+        accepted={kind: naming.accepted for kind, naming in named.items()},
+        claims=_claims(resources.entries.values()),
+        ambiguous=resources.ambiguous | named[Kind.TEMPLATE].ambiguous,
+        conflicts=(*repeats, *(clash for naming in named.values() for clash in naming.conflicts)),
+        capabilities=merged_capabilities(listings, awaited=any(name not in listings for name in rules.servers)),
+        instructions=merged_instructions(listings, order),
+    )
+
+
+def diff(old: Catalog, new: Catalog) -> frozenset[Kind]:
+    """The kinds whose visible list differs. The order of entries is no difference."""
+    return frozenset(kind for kind in Kind if old.of(kind) != new.of(kind))
+
+
+def _offers(
+    kind: Kind,
+    listings: Mapping[str, Listing],
+    order: Iterable[str],
+    rules: MergeRules,
+    repeats: list[Conflict],
+) -> Iterator[_Offer]:
+    for backend in order:
+        server = rules.of(backend)
+        seen: set[str] = set()
+        for definition in listings[backend].entries.get(kind, ()):
+            original = definition.get(kind.key)
+            if not isinstance(original, str) or not original or not _offered(kind, original, server):
+                continue
+            if original in seen:
+                repeats.append(Conflict(kind, original, (backend,), "listed twice; the first is served"))
+                continue
+            seen.add(original)
+            override = server.overrides.get(original, Override()) if kind is Kind.TOOL else Override()
+            yield _Offer(backend, server.alias, original, definition, override)
+
+
+def _offered(kind: Kind, original: str, server: ServerRules) -> bool:
+    override = server.overrides.get(original) if kind is Kind.TOOL else None
+    if override and override.enabled is not None:
+        return override.enabled
+    group = Kind.RESOURCE if kind is Kind.TEMPLATE else kind
+    include, exclude = server.include.get(group), server.exclude.get(group, ())
+    wanted = include is None or any(fnmatchcase(original, glob) for glob in include)
+    return server.enabled and wanted and not any(fnmatchcase(original, glob) for glob in exclude)
+
+
+def _name_by_name(kind: Kind, offers: list[_Offer], rules: MergeRules) -> _Naming:
+    """Names for tools and prompts: explicit ones first, then the derived ones around them."""
+    naming = _Naming()
+    for offer in offers:
+        if offer.override.name is not None:
+            _claim(naming, kind, offer, (offer.override.name,))
+    bare = _bare_names(offers, rules)
+    for offer in offers:
+        if offer.override.name is None:
+            _claim(naming, kind, offer, _candidates(offer, bare(offer), rules))
+    _accept_other_names(naming, kind, offers, rules)
+    return naming
+
+
+def _candidates(offer: _Offer, bare: bool, rules: MergeRules) -> tuple[str, ...]:
+    prefixed = public_name(offer.alias, offer.original, rules.names)
+    if bare:
+        return (offer.original,)
+    return prefixed, digested_name(offer.alias, offer.original, rules.names)
+
+
+def _bare_names(offers: list[_Offer], rules: MergeRules) -> Callable[[_Offer], bool]:
+    """Who is listed without a prefix. On conflict that is nobody whose name another one has, prefixed or not."""
+    if rules.prefix is Prefix.ALWAYS:
+        return lambda _offer: False
+    if rules.prefix is Prefix.NEVER:
+        return lambda offer: is_legal(offer.original, rules.names)
+    wanted = Counter(offer.original for offer in offers)
+    wanted.update({public_name(offer.alias, offer.original, rules.names) for offer in offers})
+    wanted.update(offer.override.name for offer in offers if offer.override.name is not None)
+    return lambda offer: wanted[offer.original] == 1 and is_legal(offer.original, rules.names)
+
+
+def _claim(naming: _Naming, kind: Kind, offer: _Offer, candidates: tuple[str, ...]) -> None:
+    for name in candidates:
+        if name not in naming.entries:
+            naming.entries[name] = offer.entry(kind, name)
+            return
+    winner = naming.entries[candidates[0]].backend
+    outcome = f"{winner!r} keeps the name; {offer.backend!r} is reached by its prefixed name only"
+    naming.conflicts.append(Conflict(kind, candidates[0], (winner, offer.backend), outcome))
+
+
+def _accept_other_names(naming: _Naming, kind: Kind, offers: list[_Offer], rules: MergeRules) -> None:
+    """Let a call use a prefixed name that is not shown, and a bare name that only one backend has."""
+    shown = {(entry.backend, entry.original): entry for entry in naming.entries.values()}
+    having = Counter(offer.original for offer in offers)
+    for offer in offers:
+        prefixed = public_name(offer.alias, offer.original, rules.names)
+        entry = shown.get((offer.backend, offer.original)) or offer.entry(kind, prefixed)
+        for name in (prefixed, *((offer.original,) if having[offer.original] == 1 else ())):
+            if name not in naming.entries:
+                naming.accepted.setdefault(name, entry)
+
+
+def _name_by_uri(kind: Kind, offers: list[_Offer], rules: MergeRules) -> _Naming:  # noqa: ARG001 one shape for both
+    """URIs stay as they are where one backend claims them; where several do, each is told apart by its owner."""
+    naming = _Naming()
+    claimants = Counter(offer.original for offer in offers)
+    for offer in offers:
+        qualified = public_uri(offer.alias, offer.original)
+        shared = claimants[offer.original] > 1
+        _claim(naming, kind, offer, (qualified if shared else offer.original,))
+        if shared:
+            naming.ambiguous[offer.original] = (*naming.ambiguous.get(offer.original, ()), qualified)
+        elif entry := naming.entries.get(offer.original):
+            naming.accepted[qualified] = entry
+    naming.conflicts += [
+        Conflict(kind, uri, tuple(naming.entries[name].backend for name in names), "each is listed as owner+uri")
+        for uri, names in naming.ambiguous.items()
+    ]
+    return naming
+
+
+def _claims(resources: Iterable[Entry]) -> Mapping[str, Mapping[str, Entry]]:
+    claims: defaultdict[str, dict[str, Entry]] = defaultdict(dict)
+    for entry in resources:
+        claims[entry.original][entry.backend] = entry
+    return dict(claims)

@@ -1,0 +1,110 @@
+"""Listing, Entry and Catalog: the values everything else passes around. All frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+Json = dict[str, Any]
+"""A JSON object as it came off the wire. Shared freely, so never changed in place."""
+
+EMPTY: Mapping[Any, Any] = MappingProxyType({})
+
+
+class Kind(StrEnum):
+    """What can be offered. The value is the key that holds the entries in a list result."""
+
+    TOOL = "tools"
+    PROMPT = "prompts"
+    RESOURCE = "resources"
+    TEMPLATE = "resourceTemplates"
+
+    @property
+    def word(self) -> str:
+        """What a person calls one of these."""
+        return _WORDS[self]
+
+    @property
+    def key(self) -> str:
+        """The field of a definition by which an entry of this kind is addressed."""
+        return _KEYS[self]
+
+    @property
+    def capability(self) -> str:
+        """The server capability that promises this kind."""
+        return "resources" if self is Kind.TEMPLATE else self.value
+
+
+_WORDS = {
+    Kind.TOOL: "tool",
+    Kind.PROMPT: "prompt",
+    Kind.RESOURCE: "resource",
+    Kind.TEMPLATE: "resource template",
+}
+_KEYS = {Kind.TOOL: "name", Kind.PROMPT: "name", Kind.RESOURCE: "uri", Kind.TEMPLATE: "uriTemplate"}
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What one backend offers now: its definitions per kind, all pages, and what it says of itself."""
+
+    entries: Mapping[Kind, Sequence[Json]] = field(default_factory=lambda: EMPTY)
+    capabilities: Json = field(default_factory=dict)
+    """The server capabilities it advertised, as it wrote them."""
+    instructions: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One offered thing: its public name (or URI), its owner, and its name there."""
+
+    kind: Kind
+    name: str
+    backend: str
+    original: str
+    definition: Json
+    """As clients see it: the owner's definition with only the public name (and overrides) in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Two entries that wanted the same public name: who was left out, and why, in words for a person."""
+
+    kind: Kind
+    name: str
+    backends: tuple[str, ...]
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """All entries, merged. One value, swapped whole; a Call keeps the one it came in with."""
+
+    entries: Mapping[Kind, Mapping[str, Entry]] = field(default_factory=lambda: EMPTY)
+    """Per kind, by public name, in the order in which they are listed."""
+    accepted: Mapping[Kind, Mapping[str, Entry]] = field(default_factory=lambda: EMPTY)
+    """Other names a call may use: the bare name where one backend has it, the prefixed name where it is not shown."""
+    claims: Mapping[str, Mapping[str, Entry]] = field(default_factory=lambda: EMPTY)
+    """Resource URIs as their owners write them -> backend -> entry; how links in results are made to resolve."""
+    ambiguous: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: EMPTY)
+    """Resource URIs and templates that several backends claim -> the public ones to use instead."""
+    conflicts: tuple[Conflict, ...] = ()
+    capabilities: Json = field(default_factory=dict)
+    """What some backend here can really do: the union of what they advertised."""
+    instructions: str = ""
+
+    def of(self, kind: Kind) -> Mapping[str, Entry]:
+        """The entries of one kind, by public name."""
+        return self.entries.get(kind, EMPTY)
+
+
+Allows = Callable[[Entry], bool]
+"""A caller's rights as one question. Lists and calls ask the same one, so they cannot disagree."""
+
+
+def everything(_entry: Entry) -> bool:
+    """The rights of a caller who may use all there is."""
+    return True

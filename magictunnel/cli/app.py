@@ -1,0 +1,43 @@
+"""The root command: its subcommands, its exit codes, and the version."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from magictunnel.cli import inspect
+from magictunnel.cli.serve import serve
+
+app = typer.Typer(
+    name="magictunnel",
+    help="One MCP server in front of many.",
+    epilog="Exit codes: 0 done; 1 done, and it failed (a tool's error, a server that is down); 2 it could not be done "
+    "(a wrong option, an unusable config, no such name).",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(serve)
+app.command("list")(inspect.list_)
+app.command()(inspect.inspect)
+app.command()(inspect.call)
+app.command()(inspect.read)
+app.command()(inspect.prompt)
+app.command()(inspect.check)
+
+
+@app.callback()
+def root(
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    """One MCP server in front of many: every tool, resource and prompt of all of them, merged and live."""
+    if show_version:
+        typer.echo(f"magictunnel {version('magictunnel')}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,199 @@
+"""Look and call without serving: `list`, `inspect`, `call`, `read`, `prompt`, `check`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from magictunnel.backends.supervisor import State, Status
+from magictunnel.catalog.find import find, visible
+from magictunnel.catalog.model import Entry, Json, Kind, everything
+from magictunnel.cli.arguments import parse_arguments
+from magictunnel.cli.session import FAILED, opened, run
+from magictunnel.cli.show import content_text, say, show_json, show_rows, show_text
+from magictunnel.errors import ConfigError, UnknownEntry
+from magictunnel.gateway import Gateway
+from magictunnel.pipeline.call import Call, Caller
+from magictunnel.telemetry import call_id
+
+Config = Annotated[Path | None, typer.Option("--config", "-c", help="The config, or any host's mcpServers file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Words = Annotated[list[str] | None, typer.Argument(help="key=value …, or '{…}', or @file.json")]
+
+_LISTED = {"tools": (Kind.TOOL,), "prompts": (Kind.PROMPT,), "resources": (Kind.RESOURCE, Kind.TEMPLATE)}
+_METHODS = {Kind.TOOL: "tools/call", Kind.PROMPT: "prompts/get", Kind.RESOURCE: "resources/read"}
+_LOCAL = Caller("shell")
+
+
+def list_(
+    what: Annotated[str, typer.Argument(help="servers, tools, resources or prompts")] = "tools",
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what is merged: tools (default), servers, resources or prompts."""
+
+    async def main() -> int:
+        if what != "servers" and what not in _LISTED:
+            raise ConfigError(f"cannot list {what!r}", hint=f"list servers, {', '.join(_LISTED)}")
+        async with opened(config) as gateway:
+            if what == "servers":
+                _show_servers(gateway, as_json)
+            else:
+                _show_entries(gateway, _LISTED[what], as_json)
+        return 0
+
+    run(main)
+
+
+def inspect(name: str, config: Config = None, as_json: AsJson = False) -> None:
+    """Show one tool, prompt or resource whole: its owner, its name there, and its definition."""
+
+    async def main() -> int:
+        async with opened(config) as gateway:
+            entry = _named(gateway, tuple(Kind), name)
+            shown: Json = {"kind": entry.kind.word, "server": entry.backend, "name_there": entry.original}
+            shown |= {"timeout": gateway.timeout_of(entry), "definition": entry.definition}
+            if as_json:
+                show_json(shown)
+            else:
+                show_rows(("", ""), [(key, str(value)) for key, value in shown.items() if key != "definition"])
+                show_json(entry.definition)
+        return 0
+
+    run(main)
+
+
+def call(name: str, arguments: Words = None, config: Config = None, as_json: AsJson = False) -> None:
+    """Call a tool. Values take the type its schema gives them."""
+
+    async def main() -> int:
+        async with opened(config) as gateway:
+            entry = _named(gateway, (Kind.TOOL,), name)
+            parsed = parse_arguments(arguments or (), entry.definition.get("inputSchema") or {})
+            result = await _send(gateway, Kind.TOOL, name, {"name": name, "arguments": parsed})
+            return _show_result(result, result.get("content"), as_json)
+
+    run(main)
+
+
+def read(uri: str, config: Config = None, as_json: AsJson = False) -> None:
+    """Read a resource."""
+
+    async def main() -> int:
+        async with opened(config) as gateway:
+            result = await _send(gateway, Kind.RESOURCE, uri, {"uri": uri})
+            return _show_result(result, result.get("contents"), as_json)
+
+    run(main)
+
+
+def prompt(name: str, arguments: Words = None, config: Config = None, as_json: AsJson = False) -> None:
+    """Get a prompt, filled in."""
+
+    async def main() -> int:
+        async with opened(config) as gateway:
+            entry = _named(gateway, (Kind.PROMPT,), name)
+            texts = {str(item.get("name")): {"type": "string"} for item in entry.definition.get("arguments") or ()}
+            parsed = parse_arguments(arguments or (), {"properties": texts})
+            result = await _send(gateway, Kind.PROMPT, name, {"name": name, "arguments": parsed})
+            messages = [message for message in result.get("messages") or () if isinstance(message, dict)]
+            return _show_result(result, [message.get("content") for message in messages], as_json)
+
+    run(main)
+
+
+def check(config: Config = None, as_json: AsJson = False) -> None:
+    """Connect to every server and say how far each got; exit code 1 if one failed."""
+
+    async def main() -> int:
+        async with opened(config, level="error") as gateway:
+            _show_check(gateway, as_json)
+            failed = [status for status in gateway.status.values() if status.state is not State.READY]
+            return FAILED if failed or gateway.config.problems else 0
+
+    run(main)
+
+
+async def _send(gateway: Gateway, kind: Kind, name: str, params: Json) -> Json:
+    catalog = gateway.live.current
+    request = Call(call_id(), _METHODS[kind], kind, name, params, _LOCAL, catalog)
+    return await gateway.handle(request)
+
+
+def _named(gateway: Gateway, kinds: Sequence[Kind], name: str) -> Entry:
+    """The entry of that name, of the first kind that has one."""
+    catalog = gateway.live.current
+    for kind in kinds:
+        if entry := find(catalog, kind, name, everything):
+            return entry
+    word = kinds[0].word if len(kinds) == 1 else "tool, prompt or resource"
+    raise UnknownEntry(word, name, hint=f"see `magictunnel list {kinds[0].value}`")
+
+
+def _show_result(result: Json, blocks: Any, as_json: bool) -> int:
+    if as_json:
+        show_json(result)
+    else:
+        texts = list(content_text(blocks))
+        show_text("\n".join(texts)) if texts else show_json(result.get("structuredContent", result))
+    return FAILED if result.get("isError") else 0
+
+
+def _show_entries(gateway: Gateway, kinds: Sequence[Kind], as_json: bool) -> None:
+    catalog = gateway.live.current
+    entries = [entry for kind in kinds for entry in visible(catalog, kind, everything)]
+    if as_json:
+        show_json([{"server": entry.backend, "name_there": entry.original} | entry.definition for entry in entries])
+        return
+    rows = [(entry.name, entry.backend, str(entry.definition.get("description") or "")) for entry in entries]
+    show_rows(("name", "server", "description"), rows)
+    for clash in catalog.conflicts:
+        say(f"clash: {clash.kind.word} {clash.name} of {', '.join(clash.backends)}: {clash.outcome}", "yellow")
+
+
+def _show_servers(gateway: Gateway, as_json: bool) -> None:
+    if as_json:
+        show_json([_facts(name, status) for name, status in gateway.status.items()])
+        return
+    rows = [
+        (name, status.state.value, status.era, *(str(status.counts.get(kind, 0)) for kind in Kind))
+        for name, status in gateway.status.items()
+    ]
+    show_rows(("server", "state", "protocol", "tools", "prompts", "resources", "templates"), rows)
+
+
+def _show_check(gateway: Gateway, as_json: bool) -> None:
+    problems = gateway.config.problems
+    if as_json:
+        facts = [_facts(name, status) for name, status in gateway.status.items()]
+        show_json([*facts, *({"server": problem.server, "error": str(problem)} for problem in problems)])
+        return
+    rows = [_verdict(name, status) for name, status in gateway.status.items()]
+    rows += [(problem.server, "FAILED", "config", "", "", "", str(problem)) for problem in problems]
+    show_rows(("server", "", "phase", "protocol", "offers", "took", "what to do"), rows)
+
+
+def _verdict(name: str, status: Status) -> tuple[str, ...]:
+    counts = ", ".join(f"{count} {kind.word}s" for kind, count in status.counts.items() if count)
+    if status.state is State.READY:
+        return name, "ok", status.phase.value, status.era, counts, f"{status.took:.1f} s", ""
+    failure = status.failure
+    phase, remedy = (failure.phase, str(failure)) if failure else (status.phase.value, "it is still starting")
+    return name, "FAILED", phase, status.era, counts, "", remedy
+
+
+def _facts(name: str, status: Status) -> Json:
+    failure = status.failure if status.state is not State.READY else None
+    return {
+        "server": name,
+        "state": status.state.value,
+        "phase": failure.phase if failure else status.phase.value,
+        "protocol": status.era,
+        "counts": {kind.value: count for kind, count in status.counts.items()},
+        "seconds": round(status.took, 3),
+        "error": failure.cause if failure else None,
+        "hint": failure.hint if failure else None,
+    }

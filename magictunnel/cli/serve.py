@@ -1,0 +1,108 @@
+"""`magictunnel serve`: over stdio for the host that started us, or over HTTP for many."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import anyio
+import typer
+
+from magictunnel.catalog.model import Kind
+from magictunnel.cli.paste import pastes
+from magictunnel.cli.session import load_config, run
+from magictunnel.cli.show import say
+from magictunnel.errors import ConfigError
+from magictunnel.front.http import listen_on, serve_http
+from magictunnel.front.server import FrontServer
+from magictunnel.front.stdio import serve_stdio
+from magictunnel.gateway import Gateway, build, own_secrets, running
+from magictunnel.telemetry import LEVELS, start_logging
+
+DEFAULT_ADDRESS = "127.0.0.1:8420"
+
+
+def serve(
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="The config, or any host's mcpServers file.")
+    ] = None,
+    stdio: Annotated[bool, typer.Option("--stdio", help="Serve the host that started us.")] = False,
+    http: Annotated[
+        str | None, typer.Option("--http", help="Serve many clients.", metavar="HOST:PORT", envvar="MAGICTUNNEL_HTTP")
+    ] = None,
+    log_level: Annotated[
+        str, typer.Option("--log-level", help="/".join(LEVELS), envvar="MAGICTUNNEL_LOG_LEVEL")
+    ] = "info",
+) -> None:
+    """Serve everything behind one MCP server. Without --stdio: over HTTP on 127.0.0.1:8420."""
+    run(lambda: _serve(config, None if stdio else http or DEFAULT_ADDRESS, log_level, both=stdio and bool(http)))
+
+
+async def _serve(path: Path | None, address: str | None, log_level: str, *, both: bool) -> int:
+    if both:
+        raise ConfigError("--stdio and --http exclude each other", hint="start one process for each")
+    if log_level not in LEVELS:
+        raise ConfigError(f"there is no log level {log_level!r}", hint=f"use one of {', '.join(LEVELS)}")
+    config = load_config(path)
+    secrets = own_secrets()
+    start_logging(log_level, secrets.mask)
+    for problem in config.problems:
+        say(f"skipped: {problem}", "yellow")
+    listener = listen_on(*_host_and_port(address)) if address else None
+    gateway = build(config, secrets=secrets)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_end_on_signal, tasks.cancel_scope)
+        async with running(gateway):
+            server = FrontServer(gateway)
+            if listener is None:
+                await serve_stdio(server)
+            else:
+                host, port = listener.getsockname()[:2]
+                url = f"http://{f'[{host}]' if ':' in host else host}:{port}/mcp"
+                tasks.start_soon(_announce, gateway, config.file, url)
+                await serve_http(server, listener)
+        tasks.cancel_scope.cancel()
+    return 0
+
+
+async def _end_on_signal(scope: anyio.CancelScope) -> None:
+    """SIGTERM and Ctrl-C end us in order: every server and every child of it with us."""
+    if sys.platform == "win32":
+        return
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for _number in signals:
+            scope.cancel()
+            return
+
+
+async def _announce(gateway: Gateway, file: str, url: str) -> None:
+    """Say what is merged and how to reach it, once the servers are up."""
+    await gateway.settled()
+    catalog = gateway.live.current
+    totals = ", ".join(f"{len(catalog.of(kind))} {kind.word}s" for kind in Kind)
+    say(f"\nMagicTunnel serves {totals}:", "bold")
+    for name, status in gateway.status.items():
+        counts = ", ".join(f"{count} {kind.word}s" for kind, count in status.counts.items() if count)
+        say(f"  {name}: {status.state.value}{f', {counts}' if counts else ''}")
+    say(f"\nAt {url} (and {url.removesuffix('/mcp')}/sse for older clients). To paste:", "bold")
+    command = (
+        os.path.abspath(shutil.which(sys.argv[0]) or sys.argv[0]),
+        "serve",
+        "--stdio",
+        "-c",
+        os.path.abspath(file),
+    )
+    for host, text in pastes(command, url):
+        say(f"  {host}:\n    {text}")
+    say("\nCtrl-C ends it.", "dim")
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    if not port.isdigit() or not 0 <= int(port) <= 65_535:
+        raise ConfigError(f"{address!r} is not HOST:PORT", hint=f"write it like {DEFAULT_ADDRESS}")
+    return host.strip("[]") or "127.0.0.1", int(port)

@@ -1,0 +1,71 @@
+"""What every command does first: find the config, start the gateway, wait for it; and how it ends."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import typer
+
+from magictunnel.cli.show import progress, say
+from magictunnel.config.load import find_config, load
+from magictunnel.config.model import Config
+from magictunnel.config.rules import settings_of
+from magictunnel.errors import MagicTunnelError
+from magictunnel.gateway import Gateway, build, own_secrets, running
+from magictunnel.telemetry import start_logging
+
+FAILED = 1
+"""Exit code: we did what was asked, and it failed (a tool's error, a server that is down)."""
+REFUSED = 2
+"""Exit code: we could not do what was asked (a wrong option, an unusable config, no such name)."""
+
+
+def load_config(path: Path | None) -> Config:
+    """The config that `path`, the environment or the folder names; what is wrong with entries of it is said."""
+    config = load(find_config(path, os.environ, Path.cwd()))
+    for note in config.notes:
+        say(f"note: {note}", "dim")
+    return config
+
+
+@asynccontextmanager
+async def opened(path: Path | None, level: str = "warning") -> AsyncIterator[Gateway]:
+    """A running gateway whose servers are all up, or have said why not."""
+    config = load_config(path)
+    for problem in config.problems:
+        say(f"skipped: {problem}", "yellow")
+    secrets = own_secrets()
+    start_logging(level, secrets.mask)
+    longest = max((settings_of(config, name).start_timeout for name in config.servers), default=0.001)
+    patient = config.model_copy(update={"start_wait": longest + 5.0})
+    async with running(build(patient, secrets=secrets)) as gateway:
+        with progress(f"starting {len(config.servers)} server(s): {', '.join(config.servers)}"):
+            await gateway.settled()
+        yield gateway
+
+
+def run(main: Callable[[], Awaitable[int]]) -> None:
+    """Run a command and leave with the exit code it returns; our errors become one line and code 2.
+
+    Raises:
+        typer.Exit: always.
+    """
+    try:
+        code = anyio.run(main)
+    except* MagicTunnelError as group:
+        for error in _leaves(group):
+            say(f"error: {error}", "red")
+        code = REFUSED
+    except* KeyboardInterrupt:
+        code = 130
+    raise typer.Exit(code)
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for inner in error.exceptions for leaf in _leaves(inner)]
+    return [error]

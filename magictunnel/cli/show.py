@@ -1,0 +1,83 @@
+"""Data on stdout (tables for people, tab-separated lines for pipes, JSON on demand), talk on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from magictunnel.catalog.model import Json
+
+stdout = Console(highlight=False, soft_wrap=True)
+stderr = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def show_json(value: Any) -> None:
+    """JSON on stdout, whole and plain."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def show_rows(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table for a person, or lines of tab-separated values for a pipe."""
+    if not stdout.is_terminal:
+        for row in rows:
+            sys.stdout.write("\t".join(_plain(cell) for cell in row) + "\n")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(_plain(cell)) for cell in row))
+    Console(highlight=False).print(table)
+
+
+def show_text(text: str) -> None:
+    """Text on stdout, as it is."""
+    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+
+
+def say(text: str, style: str = "") -> None:
+    """One line of talk."""
+    stderr.print(escape(text), style=style or None)
+
+
+@contextmanager
+def progress(text: str) -> Iterator[None]:
+    """A spinner while the block runs, for a person who is watching."""
+    if not stderr.is_terminal:
+        yield
+        return
+    with stderr.status(escape(text)):
+        yield
+
+
+def content_text(blocks: Any) -> Iterator[str]:
+    """Content blocks of a result as text for a person; what is no text is named by type and size."""
+    for block in blocks if isinstance(blocks, list) else [blocks]:
+        if isinstance(block, dict):
+            yield _block_text(block)
+
+
+def _block_text(block: Json) -> str:
+    match block:
+        case {"text": str(text)}:
+            return text
+        case {"resource": dict(resource)}:
+            return _block_text(resource)
+        case {"data": str(data), "mimeType": mime} | {"blob": str(data), "mimeType": mime}:
+            return f"[{block.get('type', 'data')} {mime}, {len(data) * 3 // 4:,} bytes; --json shows it]"
+        case {"type": "resource_link", "uri": uri}:
+            return f"[resource {uri}]"
+        case _:
+            return json.dumps(block, ensure_ascii=False)
+
+
+def _plain(cell: str) -> str:
+    """One cell on one line, without control characters a server may have put in it."""
+    return "".join(char if char.isprintable() else " " for char in " ".join(cell.split()))

@@ -1,0 +1,162 @@
+"""What can stand in a config, as frozen values. No behaviour beyond resolving the three levels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from magictunnel.catalog.names import Prefix
+
+_DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>ms|s|m|h)?")
+_SECONDS = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "h": 3600.0}
+
+
+def parse_duration(value: Any) -> Any:
+    """`60s`, `500ms`, `2m`, `1h` or a number of seconds -> seconds; anything else is left to pydantic to refuse."""
+    if isinstance(value, str) and (match := _DURATION.fullmatch(value.strip())):
+        return float(match["number"]) * _SECONDS[match["unit"]]
+    return value
+
+
+Duration = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=86_400)]
+"""Seconds; written `60s`, `500ms`, `2m`, `1h` or a plain number of seconds."""
+
+LegalName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
+
+
+class Transport(StrEnum):
+    """How a server is reached."""
+
+    STDIO = "stdio"
+    SSE = "sse"
+    HTTP = "http"
+
+
+class Era(StrEnum):
+    """Which protocol era we open a backend in; `auto` asks it."""
+
+    AUTO = "auto"
+    HANDSHAKE = "handshake"
+    STATELESS = "stateless"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Settings(_Frozen):
+    """Keys with the same meaning at each level: `defaults`, then a server, then one of its tools. The nearest wins."""
+
+    enabled: bool | None = None
+    """Whether it is offered at all."""
+    timeout: Duration | None = None
+    """Seconds a call may take before it is cancelled and answered with an error."""
+
+
+class ServerSettings(Settings):
+    """Keys that concern a whole server: in `defaults` for all, in a server's entry for that one."""
+
+    start_timeout: Duration | None = None
+    """Seconds a server may take from launch to its complete listing."""
+    grace: Duration | None = None
+    """Seconds for which the entries of a server that went down stay listed."""
+
+
+class ToolConfig(Settings):
+    """What a person may change about one tool, prompt or resource."""
+
+    name: LegalName | None = None
+    """Its public name, instead of the derived one."""
+    description: str | None = None
+    """Its public description, instead of the server's."""
+
+
+class Globs(_Frozen):
+    """Which entries of a server, by their own names there (resources and templates: by URI). Shell-style globs."""
+
+    tools: tuple[str, ...] | None = None
+    prompts: tuple[str, ...] | None = None
+    resources: tuple[str, ...] | None = None
+
+
+class ServerConfig(ServerSettings):
+    """One server. Text is as written: `${VAR}` is resolved when the server is started, not before."""
+
+    type: Transport
+    command: str | None = None
+    args: tuple[str, ...] = ()
+    env: Mapping[str, str] = Field(default_factory=dict)
+    cwd: str | None = None
+    url: str | None = None
+    headers: Mapping[str, str] = Field(default_factory=dict)
+    era: Era = Era.AUTO
+    alias: str | None = None
+    """Stands for the server's own name in public names."""
+    include: Globs = Globs()
+    exclude: Globs = Globs()
+    tools: Mapping[str, ToolConfig] = Field(default_factory=dict)
+
+
+class Naming(_Frozen):
+    """How public names are made."""
+
+    prefix: Prefix = Prefix.ALWAYS
+    separator: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,8}$")] = "__"
+    max_length: Annotated[int, Field(ge=32, le=128)] = 64
+
+
+class Problem(_Frozen):
+    """Why one server's entry was left out: `str()` is one line for a person."""
+
+    server: str
+    message: str
+    file: str = ""
+    line: int = 0
+    hint: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}: " if self.line else ""
+        remedy = f" ({self.hint})" if self.hint else ""
+        return f"{place}server {self.server!r}: {self.message}{remedy}"
+
+
+class Config(_Frozen):
+    """The whole file: the servers that can be used, and a problem for each entry that cannot."""
+
+    servers: Mapping[str, ServerConfig] = Field(default_factory=dict)
+    """By name, in the order of the file."""
+    defaults: ServerSettings = ServerSettings()
+    naming: Naming = Naming()
+    start_wait: Duration = 5.0
+    """Seconds the first list may wait for servers that are still starting."""
+    problems: tuple[Problem, ...] = ()
+    """Entries left out because they are wrong; the others are served."""
+    notes: tuple[str, ...] = ()
+    """Things worth telling a person that stop nothing (a host's key we have no use for, an entry that is us)."""
+    file: str = ""
+
+
+DEFAULT_TIMEOUT = 60.0
+DEFAULT_START_TIMEOUT = 30.0
+DEFAULT_GRACE = 30.0
+
+
+class Resolved(_Frozen):
+    """Settings with every key decided."""
+
+    enabled: bool = True
+    timeout: float = DEFAULT_TIMEOUT
+    start_timeout: float = DEFAULT_START_TIMEOUT
+    grace: float = DEFAULT_GRACE
+
+
+def resolve(*levels: Settings) -> Resolved:
+    """Settle every key from `levels`, outermost first: a nearer level's value wins over a farther one's."""
+    decided: dict[str, Any] = {}
+    for level in levels:
+        decided |= {key: value for key in Resolved.model_fields if (value := getattr(level, key, None)) is not None}
+    return Resolved(**decided)

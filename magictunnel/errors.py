@@ -1,0 +1,179 @@
+"""Every exception MagicTunnel raises, drawn as a tree.
+
+    MagicTunnelError            what went wrong, and what to do next
+    ├── ConfigError             the config file cannot be used: file, line, remedy
+    ├── UnsetVariable           a ${VAR} of one server has no value
+    ├── StartFailure            a backend did not come up: phase, cause, remedy
+    └── CallError               answered to a client: carries its JSON-RPC code and data
+        ├── UnknownEntry        no such tool, prompt or resource (or none this caller may see)
+        ├── BadParams           the request itself is malformed
+        ├── MethodNotOffered    no backend behind us can do this
+        ├── BackendUnavailable  the owner is not up: its last error is told
+        ├── DeadlineExceeded    the owner did not answer in time; a cancel was sent
+        ├── OutcomeUnknown      the connection broke after the call left; it is not sent again
+        └── BackendError        the backend's own JSON-RPC error, passed on as it came
+
+Only `front/handlers.py` turns these into wire form; anything else that is raised is a defect of ours.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+INVALID_PARAMS = -32602
+METHOD_NOT_FOUND = -32601
+RESOURCE_NOT_FOUND = -32002
+"""What the handshake era answers for an unknown resource; the stateless era says INVALID_PARAMS."""
+
+BACKEND_UNAVAILABLE = -32060
+DEADLINE_EXCEEDED = -32061
+OUTCOME_UNKNOWN = -32062
+
+
+class MagicTunnelError(Exception):
+    """One line of what, where and why; `hint` is what to do next."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+class ConfigError(MagicTunnelError):
+    """A config file that cannot be used. `file` and `line` (1-based, 0 when unknown) say where."""
+
+    def __init__(self, message: str, *, file: str = "", line: int = 0, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.file = file
+        self.line = line
+
+    def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.file, self.line) if part)
+        return f"{place}: {super().__str__()}" if place else super().__str__()
+
+
+class UnsetVariable(MagicTunnelError):
+    """`${name}` stands in a server's config but has no value."""
+
+    def __init__(self, name: str, where: str) -> None:
+        super().__init__(f"${{{name}}} in {where} is not set", hint=f"set {name}, or write ${{{name}:-default}}")
+        self.name = name
+        self.where = where
+
+
+class StartFailure(MagicTunnelError):
+    """A backend did not come up (or went down): the phase it failed in, one line of why, and a remedy."""
+
+    def __init__(self, server: str, phase: str, cause: str, *, hint: str = "") -> None:
+        super().__init__(f"server {server!r}: {phase}: {cause}", hint=hint)
+        self.server = server
+        self.phase = phase
+        self.cause = cause
+
+
+class CallError(MagicTunnelError):
+    """Ends a Call and is answered to its client as JSON-RPC error `code` with `data`."""
+
+    code = INVALID_PARAMS
+    kind = "call_error"
+
+    @property
+    def data(self) -> Any:
+        """What a program can act on: the error's own name, and the hint if there is one."""
+        return {"error": self.kind} | ({"hint": self.hint} if self.hint else {})
+
+
+class UnknownEntry(CallError):
+    """No entry of that name, or none this caller may see: the two are told alike."""
+
+    kind = "unknown_entry"
+
+    def __init__(self, what: str, name: str, *, hint: str = "") -> None:
+        super().__init__(f"Unknown {what}: {name}", hint=hint)
+        self.what = what
+
+
+class BadParams(CallError):
+    """The params of a request do not have the shape the protocol gives them."""
+
+    kind = "bad_params"
+
+
+class MethodNotOffered(CallError):
+    """No backend behind us offers this method."""
+
+    code = METHOD_NOT_FOUND
+    kind = "method_not_offered"
+
+    def __init__(self, method: str) -> None:
+        super().__init__(f"Method not found: {method}")
+
+
+class BackendUnavailable(CallError):
+    """The owner of an entry is not up; nothing was sent."""
+
+    code = BACKEND_UNAVAILABLE
+    kind = "backend_unavailable"
+
+    def __init__(self, server: str, cause: str, *, hint: str = "") -> None:
+        super().__init__(f"Server {server!r} is unavailable: {cause}", hint=hint)
+        self.server = server
+
+    @property
+    def data(self) -> Any:
+        return super().data | {"server": self.server}
+
+
+class DeadlineExceeded(CallError):
+    """No answer within the call's deadline (seconds); the backend was told to stop."""
+
+    code = DEADLINE_EXCEEDED
+    kind = "deadline_exceeded"
+
+    def __init__(self, server: str, name: str, timeout: float) -> None:
+        super().__init__(
+            f"{name} on server {server!r} did not answer within {timeout:g} s and was cancelled",
+            hint="raise `timeout` for this tool or server if it needs longer",
+        )
+        self.server = server
+        self.timeout = timeout
+
+    @property
+    def data(self) -> Any:
+        return super().data | {"server": self.server, "timeout": self.timeout}
+
+
+class OutcomeUnknown(CallError):
+    """The connection broke after the call was sent: it may or may not have run, and is not sent again."""
+
+    code = OUTCOME_UNKNOWN
+    kind = "outcome_unknown"
+
+    def __init__(self, server: str, name: str, cause: str) -> None:
+        super().__init__(
+            f"The connection to server {server!r} broke during {name}: {cause}. Whether it ran is unknown",
+            hint="check its effect before calling again",
+        )
+        self.server = server
+
+    @property
+    def data(self) -> Any:
+        return super().data | {"server": self.server}
+
+
+class BackendError(CallError):
+    """A backend's JSON-RPC error, with the code, message and data it chose."""
+
+    kind = "backend_error"
+
+    def __init__(self, code: int, message: str, data: Any = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self._data = data
+
+    @property
+    def data(self) -> Any:
+        return self._data

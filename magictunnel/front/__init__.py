@@ -1,0 +1,1 @@
+"""The one MCP server that clients see: its answers (`handlers`), its news (`notify`), its ways in (`stdio`, `http`)."""

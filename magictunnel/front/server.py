@@ -1,0 +1,71 @@
+"""FrontServer: the SDK server under every way in, with what we say of ourselves taken from the catalog."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+from mcp.server import Server
+from mcp.server.lowlevel.server import NotificationOptions
+from mcp.server.models import InitializationOptions
+from mcp_types import DiscoverResult, NotificationParams, RequestParams, ServerCapabilities
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+
+from magictunnel.catalog.model import Json, Kind
+from magictunnel.front.handlers import Context, Handlers, Source
+from magictunnel.front.notify import Notifier
+from magictunnel.front.pages import PAGE_SIZE
+
+
+class FrontServer(Server[Any]):
+    """One instance serves all clients, over stdio and HTTP alike."""
+
+    def __init__(self, source: Source, page_size: int = PAGE_SIZE) -> None:
+        self.notifier = Notifier()
+        super().__init__(
+            "magictunnel",
+            title="MagicTunnel",
+            version=version("magictunnel"),
+            get_tool_input_schema=self._input_schema,
+            on_subscriptions_listen=self.notifier.listen,
+        )
+        self._source = source
+        source.live.subscribe(self.notifier.changed)
+        self.add_request_handler("server/discover", RequestParams, self._discover)
+        self.add_notification_handler("notifications/initialized", NotificationParams, self._initialized)
+        self.middleware[:] = [Handlers(source, self.server_info_stamp, page_size)]
+
+    def create_initialization_options(
+        self,
+        notification_options: NotificationOptions | None = None,
+        experimental_capabilities: dict[str, dict[str, Any]] | None = None,
+        extensions: dict[str, dict[str, Any]] | None = None,
+    ) -> InitializationOptions:
+        """What a handshake tells a client; computed anew for each, since it is true only of this moment."""
+        del notification_options, experimental_capabilities, extensions  # the catalog knows better
+        return InitializationOptions(
+            server_name=self.name,
+            server_version=self.version,
+            title=self.title,
+            capabilities=self._capabilities(),
+            instructions=self._source.live.current.instructions or None,
+        )
+
+    async def _discover(self, _ctx: Context, _params: RequestParams) -> DiscoverResult:
+        return DiscoverResult(
+            supported_versions=list(MODERN_PROTOCOL_VERSIONS),
+            capabilities=self._capabilities(),
+            instructions=self._source.live.current.instructions or None,
+        )
+
+    async def _initialized(self, ctx: Context, _params: NotificationParams) -> None:
+        self.notifier.remember(ctx)
+
+    def _capabilities(self) -> ServerCapabilities:
+        return ServerCapabilities.model_validate(self._source.live.current.capabilities)
+
+    def _input_schema(self, name: str) -> Json | None:
+        """The schema against which the SDK checks `Mcp-Param-*` headers."""
+        entry = self._source.live.current.of(Kind.TOOL).get(name)
+        schema = entry.definition.get("inputSchema") if entry else None
+        return schema if isinstance(schema, dict) else None

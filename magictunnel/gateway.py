@@ -1,0 +1,98 @@
+"""Composition root: builds all parts from a Config and owns the task group they run in."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import lru_cache
+
+import anyio
+
+from magictunnel.backends.base import Backend
+from magictunnel.backends.mcp import McpBackend
+from magictunnel.backends.pool import Pool
+from magictunnel.backends.supervisor import Limits, Status, Supervisor
+from magictunnel.catalog.live import LiveCatalog
+from magictunnel.catalog.model import Entry
+from magictunnel.config.model import Config
+from magictunnel.config.rules import is_needed, merge_rules, settings_of
+from magictunnel.pipeline import pipeline
+from magictunnel.pipeline.call import Handler
+from magictunnel.router import Router
+from magictunnel.secrets import Secrets
+
+
+class Gateway:
+    """One MCP server's worth of many: the live catalog, and the one way into it."""
+
+    def __init__(self, config: Config, secrets: Secrets, live: LiveCatalog, pool: Pool, handle: Handler) -> None:
+        self.config = config
+        self.secrets = secrets
+        self.live = live
+        self.handle = handle
+        """Takes every Call, through the whole pipeline, to its result."""
+        self._pool = pool
+        self._settled = anyio.Event()
+
+    def mask(self, text: str) -> str:
+        """`text` without any secret that was given to a server."""
+        return self.secrets.mask(text)
+
+    @property
+    def status(self) -> Mapping[str, Status]:
+        """Each backend's status, by name."""
+        return self._pool.status
+
+    def timeout_of(self, entry: Entry) -> float:
+        """Seconds that a call of `entry` may take."""
+        return settings_of(self.config, entry.backend, entry.kind, entry.original).timeout
+
+    async def settled(self) -> None:
+        """Wait until every server is up or has failed once; at most `start_wait` seconds from the start on."""
+        await self._settled.wait()
+
+    async def run(self) -> None:
+        """Keep all backends alive until cancelled."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._pool.run, name="pool")
+            await self._pool.settled(self.config.start_wait)
+            self._settled.set()
+
+
+def build(config: Config, *, secrets: Secrets | None = None, backends: Sequence[Backend] = ()) -> Gateway:
+    """Put a gateway together: a backend for each server of `config`, and `backends` of our own beside them."""
+    secrets = secrets or own_secrets()
+    live = LiveCatalog(merge_rules(config))
+    servers = [
+        McpBackend(name, server, secrets) for name, server in config.servers.items() if is_needed(server, config)
+    ]
+    pool = Pool(Supervisor(backend, _limits(config, backend.name), live.replace) for backend in (*servers, *backends))
+    router = Router(
+        pool.request,
+        timeout_of=lru_cache(4_096)(lambda *entry: settings_of(config, *entry).timeout),
+        alias_of=lambda backend: live.rules.of(backend).alias,
+    )
+    return Gateway(config, secrets, live, pool, pipeline(router))
+
+
+@asynccontextmanager
+async def running(gateway: Gateway) -> AsyncIterator[Gateway]:
+    """Run `gateway` while the block lasts; every process and connection of it is gone afterwards."""
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(gateway.run, name="gateway")
+        try:
+            yield gateway
+        finally:
+            tasks.cancel_scope.cancel()
+
+
+def own_secrets() -> Secrets:
+    """The environment, and `MAGICTUNNEL_PYTHON`: the interpreter we run on, for servers that are written in Python."""
+    return Secrets({"MAGICTUNNEL_PYTHON": sys.executable, **os.environ})
+
+
+def _limits(config: Config, server: str) -> Limits:
+    settings = settings_of(config, server)
+    return Limits(start_timeout=settings.start_timeout, grace=settings.grace)

@@ -1,0 +1,63 @@
+"""Call, Caller, Handler, Interceptor: one request on its way, and the shape of everything that happens to it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from magictunnel.catalog.model import Allows, Catalog, Json, Kind, everything
+from magictunnel.wire.tell import OnProgress
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: what it is called, what it may use, and what it can be asked for in return."""
+
+    name: str
+    stateless: bool = False
+    """Whether it belongs to the stateless era: then it can answer questions only by retrying its request."""
+    capabilities: Json = field(default_factory=dict)
+    """The client capabilities it declared, as it wrote them."""
+    allows: Allows = everything
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request on its way from a caller to an entry."""
+
+    id: str
+    """Under which its log lines, and its error if it ends in one, are found."""
+    method: str
+    """The MCP method, such as `tools/call`."""
+    kind: Kind
+    name: str
+    """The public name (or URI, or URI template) of the entry it is for."""
+    params: Json
+    """As the caller sent them, public name included."""
+    caller: Caller
+    catalog: Catalog
+    """The catalog at the moment the call came in: it does not change under a call."""
+    on_progress: OnProgress | None = None
+    """Set where the caller asked to be told of progress."""
+
+
+Handler = Callable[[Call], Awaitable[Json]]
+"""Takes a Call to its result, raw. The router is one, a composed pipeline is one, a test's lambda is one."""
+
+Interceptor = Callable[[Call, Handler], Awaitable[Json]]
+"""Wraps every Call: refuse by raising, rewrite by `call_next(replace(call, ...))`, observe around it."""
+
+
+def compose(interceptors: Sequence[Interceptor], innermost: Handler) -> Handler:
+    """One Handler of a chain, given outermost first, around `innermost`."""
+    handler = innermost
+    for interceptor in reversed(interceptors):
+        handler = _around(interceptor, handler)
+    return handler
+
+
+def _around(interceptor: Interceptor, call_next: Handler) -> Handler:
+    async def handler(call: Call) -> Json:
+        return await interceptor(call, call_next)
+
+    return handler

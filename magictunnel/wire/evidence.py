@@ -1,0 +1,41 @@
+"""What a server left behind that explains its failure: stderr, junk on stdout, its exit code, an HTTP status."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+KEPT_LINES = 50
+MAX_LINE = 500
+"""Characters kept of one line of a server's talk."""
+
+
+@dataclass(slots=True)
+class Evidence:
+    """Filled by the transport as things happen; bounded, whatever the server says."""
+
+    stderr: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
+    junk: int = 0
+    """Lines on stdout that were not JSON-RPC, and were skipped."""
+    first_junk: str = ""
+    exit_code: int | None = None
+    http_status: int | None = None
+    """The status of the last HTTP answer that was an error."""
+    broke: str = ""
+    """Why we ended the connection ourselves, if we did."""
+
+    def heard(self, line: bytes) -> str:
+        """Keep one line of stderr; returns it as text."""
+        text = _readable(line)
+        self.stderr.append(text)
+        return text
+
+    def skipped(self, line: bytes) -> None:
+        """Count one line of stdout that is not JSON-RPC."""
+        self.junk += 1
+        self.first_junk = self.first_junk or _readable(line)
+
+
+def _readable(line: bytes) -> str:
+    text = line[: MAX_LINE * 4].decode("utf-8", "replace").strip()
+    return "".join(char if char.isprintable() else " " for char in text)[:MAX_LINE]

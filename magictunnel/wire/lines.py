@@ -1,0 +1,54 @@
+"""Newline-delimited JSON-RPC: bytes in chunks -> bounded lines -> messages, and messages -> bytes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Callable
+
+from mcp.shared.message import SessionMessage
+from mcp_types import jsonrpc_message_adapter
+
+MAX_LINE = 64 * 1024 * 1024
+"""Bytes in one line. A peer that sends more without a newline has lost the protocol, and its connection."""
+
+
+class LineTooLong(Exception):
+    """A peer sent more than MAX_LINE bytes without a newline."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"a line is longer than {limit // (1024 * 1024)} MiB")
+
+
+async def split_lines(chunks: AsyncIterable[bytes], limit: int = MAX_LINE) -> AsyncIterator[bytes]:
+    """The non-empty lines of a byte stream, without their newlines; a last line without one is not a line.
+
+    Raises:
+        LineTooLong: more than `limit` bytes came without a newline.
+    """
+    held: list[bytes] = []
+    size = 0
+    async for chunk in chunks:
+        *complete, rest = chunk.split(b"\n")
+        for tail in complete:
+            line = b"".join((*held, tail)).strip()
+            held.clear()
+            size = 0
+            if line:
+                yield line
+        held.append(rest)
+        size += len(rest)
+        if size > limit:
+            raise LineTooLong(limit)
+
+
+def decode(line: bytes, on_junk: Callable[[bytes], None]) -> SessionMessage | None:
+    """The message in a line, or None after telling `on_junk`: what is not JSON-RPC is skipped, not fatal."""
+    try:
+        return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
+    except ValueError:
+        on_junk(line)
+        return None
+
+
+def encode(message: SessionMessage) -> bytes:
+    """One line, newline included."""
+    return message.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n"
