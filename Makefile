@@ -24,7 +24,7 @@ check: $(STAMP) ## Style, types, layers and size
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-logo --no-timing >/dev/null || $(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m pytest tests/test_architecture.py
 
 test: check ## Everything that must hold, in a few minutes

@@ -1,1 +1,39 @@
-"""One MCP server in front of many."""
+"""MagicTunnel: one MCP server in front of many.
+
+A host (Claude Desktop, an IDE, a remote agent) connects to MagicTunnel and sees the tools, resources, resource
+templates, prompts and completions of every MCP server behind it, merged and live.
+
+The words
+    Backend      anything that offers tools, prompts or resources; an MCP server we call is one
+    Listing      what one backend offers now: all pages, all kinds
+    Entry        one offered thing, with its public name, its owner, and its name there
+    Catalog      all entries; immutable; one reference, swapped whole
+    Caller       who asks: its name, its era, its capabilities, what it may use
+    Call         one request on its way from a caller to an entry
+    Interceptor  wraps every Call
+    Front        the one MCP server that clients see
+    Supervisor   keeps one backend alive
+
+The layers, high to low; an import only points down
+    __main__, cli                    the shell
+    front                            what clients see: lists from the catalog, calls into the pipeline
+    gateway                          composition root: builds everything from a Config
+    router                           Call -> entry -> backend; deadlines
+    pipeline | backends              what happens to every Call | servers reached, spoken to, kept alive
+    secrets | telemetry | wire       ${VAR} and masking | how we log | JSON-RPC lines and processes
+    config                           what can stand in the file, and how it is read
+    catalog                          pure: Listings -> Catalog, names, pages of what is visible
+    errors                           every exception, drawn as a tree
+
+The way of a `tools/call`
+    1. `front/handlers.py` makes a Call of the raw params and pins the catalog of this moment.
+    2. `pipeline/__init__.py` is the list of interceptors it passes, outermost first.
+    3. `router.py` looks the public name up: owner and original name, or UnknownEntry.
+    4. `backends/supervisor.py`: ready, go; starting, wait within the deadline; down, fail at once with the last error.
+    5. `backends/mcp.py` sends the raw params under its own id, and takes progress back to this very caller.
+    6. The raw result goes back the same way, and out untouched but for links that must lead back to their owner.
+
+The way of a list change
+    backend says so -> its supervisor lists that kind again -> equal: stop -> `catalog/merge.py` -> equal: stop ->
+    `catalog/live.py` swaps the catalog -> `front/notify.py` tells each client once, in its own era.
+"""

@@ -13,7 +13,7 @@ from magictunnel.catalog.find import find, visible
 from magictunnel.catalog.model import Entry, Json, Kind, everything
 from magictunnel.cli.arguments import parse_arguments
 from magictunnel.cli.session import FAILED, opened, run
-from magictunnel.cli.show import content_text, say, show_json, show_rows, show_text
+from magictunnel.cli.show import content_text, counted, say, show_json, show_rows, show_text
 from magictunnel.errors import ConfigError, UnknownEntry
 from magictunnel.gateway import Gateway
 from magictunnel.pipeline.call import Call, Caller
@@ -173,11 +173,11 @@ def _show_check(gateway: Gateway, as_json: bool) -> None:
         return
     rows = [_verdict(name, status) for name, status in gateway.status.items()]
     rows += [(problem.server, "FAILED", "config", "", "", "", str(problem)) for problem in problems]
-    show_rows(("server", "", "phase", "protocol", "offers", "took", "what to do"), rows)
+    show_rows(("server", "status", "phase", "protocol", "offers", "took", "what to do"), rows)
 
 
 def _verdict(name: str, status: Status) -> tuple[str, ...]:
-    counts = ", ".join(f"{count} {kind.word}s" for kind, count in status.counts.items() if count)
+    counts = counted(status.counts)
     if status.state is State.READY:
         return name, "ok", status.phase.value, status.era, counts, f"{status.took:.1f} s", ""
     failure = status.failure

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import sys
@@ -15,7 +14,7 @@ import typer
 from magictunnel.catalog.model import Kind
 from magictunnel.cli.paste import pastes
 from magictunnel.cli.session import load_config, run
-from magictunnel.cli.show import say
+from magictunnel.cli.show import counted, say
 from magictunnel.errors import ConfigError
 from magictunnel.front.http import listen_on, serve_http
 from magictunnel.front.server import FrontServer
@@ -83,22 +82,21 @@ async def _announce(gateway: Gateway, file: str, url: str) -> None:
     """Say what is merged and how to reach it, once the servers are up."""
     await gateway.settled()
     catalog = gateway.live.current
-    totals = ", ".join(f"{len(catalog.of(kind))} {kind.word}s" for kind in Kind)
-    say(f"\nMagicTunnel serves {totals}:", "bold")
+    totals = counted({kind: len(catalog.of(kind)) for kind in Kind})
+    say(f"\nMagicTunnel serves {totals or 'nothing yet'}:", "bold")
     for name, status in gateway.status.items():
-        counts = ", ".join(f"{count} {kind.word}s" for kind, count in status.counts.items() if count)
+        counts = counted(status.counts)
         say(f"  {name}: {status.state.value}{f', {counts}' if counts else ''}")
     say(f"\nAt {url} (and {url.removesuffix('/mcp')}/sse for older clients). To paste:", "bold")
-    command = (
-        os.path.abspath(shutil.which(sys.argv[0]) or sys.argv[0]),
-        "serve",
-        "--stdio",
-        "-c",
-        os.path.abspath(file),
-    )
-    for host, text in pastes(command, url):
+    for host, text in pastes(_own_command(file), url):
         say(f"  {host}:\n    {text}")
     say("\nCtrl-C ends it.", "dim")
+
+
+def _own_command(file: str) -> tuple[str, ...]:
+    """What a host runs to start us with this config, from wherever it starts us."""
+    program = shutil.which(sys.argv[0]) or sys.argv[0]
+    return str(Path(program).absolute()), "serve", "--stdio", "-c", str(Path(file).absolute())
 
 
 def _host_and_port(address: str) -> tuple[str, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from magictunnel.catalog.model import Json
+from magictunnel.catalog.model import Json, Kind
 
 stdout = Console(highlight=False, soft_wrap=True)
 stderr = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -55,6 +55,11 @@ def progress(text: str) -> Iterator[None]:
         return
     with stderr.status(escape(text)):
         yield
+
+
+def counted(counts: Mapping[Kind, int]) -> str:
+    """Such as `3 tools, 1 prompt`; kinds of which there is nothing are left out."""
+    return ", ".join(f"{count} {kind.word}{'s' if count > 1 else ''}" for kind, count in counts.items() if count)
 
 
 def content_text(blocks: Any) -> Iterator[str]:

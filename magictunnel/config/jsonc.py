@@ -11,10 +11,13 @@ _BOM = "\ufeff"
 _SUFFIXES = frozenset({".json", ".jsonc", ".json5"})
 _BRACE_FIRST = re.compile(r"(?:\s++|//[^\n]*+|#[^\n]*+|/\*[\s\S]*?\*/)*+\{")
 
+_MAX_PLAIN_KEY = 1000
+"""YAML wants a longer key, or one whose colon stands on another line, marked with `?`."""
+
 # `//` right after a colon is the middle of a bare URL; JSON itself never has one there.
 _TOKEN = re.compile(
     r"""
-      (?P<string> " (?: [^"\\\n] | \\[^\n] )*+ (?P<close>")? )
+      (?P<string> " (?: [^"\\\n] | \\[^\n] )*+ (?P<close>")? (?: (?= (?P<gap>\s*+) : ) )? )
     | ' (?: [^'\n] )*+ '
     | (?P<comment> (?<!:)//[^\r\n]*+ | /\*[\s\S]*?(?:\*/|\Z) )
     | (?P<tab> \t )
@@ -62,4 +65,7 @@ def _string(match: re.Match[str], file: str) -> str:
 
     if not match["close"]:
         raise error("a string is not closed on its line", 'add a `"`')
-    return _SPECIAL.sub(special, match[0])
+    text, gap = _SPECIAL.sub(special, match[0]), match["gap"]
+    if gap is not None and (len(text + gap) > _MAX_PLAIN_KEY or "\n" in gap):
+        return f"? {text}"
+    return text

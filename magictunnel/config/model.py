@@ -19,7 +19,7 @@ def parse_duration(value: Any) -> Any:
     """`60s`, `500ms`, `2m`, `1h` or a number of seconds -> seconds; anything else is left to pydantic to refuse."""
     if isinstance(value, str) and (match := _DURATION.fullmatch(value.strip())):
         return float(match["number"]) * _SECONDS[match["unit"]]
-    return value
+    return repr(value) if isinstance(value, bool) else value
 
 
 Duration = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=86_400)]

@@ -76,7 +76,7 @@ def _why_unreadable(error: Exception) -> tuple[str, str]:
 def parse_text(text: str, file: str) -> Document:
     """YAML, or JSON with comments and trailing commas, as a Document. `file` is for errors and its suffix.
 
-    Timestamps and quoted values stay text; every key is text. In JSON a key has less than 1,000 characters.
+    Timestamps and quoted values stay text; every key is text.
     Raises ConfigError, in one line, for anything that is not one well-formed document within the bounds above.
     """
     if len(text) > MAX_BYTES:

@@ -84,6 +84,12 @@ def test_json_values_mean_what_json_says(written: str, meant: object) -> None:
     assert parse_text(f'{{"a":{written}}}', "config.json").data == {"a": meant}
 
 
+def test_a_key_of_any_length_may_have_its_colon_anywhere() -> None:
+    key = "k" * 5000
+
+    assert parse_text(f'{{"{key}":1, "a": {{"b"\n :\n2}}}}', "config.json").data == {key: 1, "a": {"b": 2}}
+
+
 def test_half_of_a_surrogate_pair_becomes_the_replacement_character() -> None:
     assert parse_text(r'{"a": "x\ud83d"}', "config.json").data == {"a": "x\ufffd"}
     assert parse_text(r'a: "x\ud83d"', "config.yaml").data == {"a": "x\ufffd"}
