@@ -8,6 +8,7 @@
         ├── UnknownEntry        no such tool, prompt or resource (or none this caller may see)
         ├── BadParams           the request itself is malformed
         ├── MethodNotOffered    no backend behind us can do this
+        ├── CannotAsk           the backend asks its caller something that cannot be put to this client
         ├── BackendUnavailable  the owner is not up: its last error is told
         ├── DeadlineExceeded    the owner did not answer in time; a cancel was sent
         ├── OutcomeUnknown      the connection broke after the call left; it is not sent again
@@ -110,6 +111,18 @@ class MethodNotOffered(CallError):
 
     def __init__(self, method: str) -> None:
         super().__init__(f"Method not found: {method}")
+
+
+class CannotAsk(CallError):
+    """The backend answered with questions, and this client cannot be asked any in that way."""
+
+    kind = "cannot_ask"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} asks for input, which a client of the handshake era cannot be asked for yet",
+            hint="use a client that speaks 2026-07-28",
+        )
 
 
 class BackendUnavailable(CallError):

@@ -70,7 +70,7 @@ def build(config: Config, *, secrets: Secrets | None = None, backends: Sequence[
     ]
     pool = Pool(Supervisor(backend, _limits(config, backend.name), live.replace) for backend in (*servers, *backends))
     router = Router(
-        pool.request,
+        pool.ready,
         timeout_of=lru_cache(4_096)(lambda *entry: settings_of(config, *entry).timeout),
         alias_of=lambda backend: live.rules.of(backend).alias,
     )

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 import anyio
 
-from magictunnel.backends.base import Request
+from magictunnel.backends.base import Link, Request
 from magictunnel.catalog.find import expansions, find, visible
 from magictunnel.catalog.links import Links, republish
 from magictunnel.catalog.model import Json, Kind
-from magictunnel.errors import DeadlineExceeded, UnknownEntry
+from magictunnel.errors import BackendUnavailable, DeadlineExceeded, UnknownEntry
 from magictunnel.pipeline.call import Call
 
-Send = Callable[[str, Request], Awaitable[Json]]
-"""`(backend, request)` -> its result."""
+Ready = Callable[[str], Awaitable[Link]]
+"""Backend name -> its link, once it is up. See `Supervisor.ready`."""
 
 TimeoutOf = Callable[[str, Kind, str], float]
 """`(backend, kind, name there)` -> seconds a call may take."""
@@ -33,8 +33,8 @@ class Owner:
 class Router:
     """The Handler at the end of the chain."""
 
-    def __init__(self, send: Send, timeout_of: TimeoutOf, alias_of: Callable[[str], str]) -> None:
-        self._send = send
+    def __init__(self, ready: Ready, timeout_of: TimeoutOf, alias_of: Callable[[str], str]) -> None:
+        self._ready = ready
         self._timeout_of = timeout_of
         self._links = Links(alias_of)
 
@@ -44,7 +44,8 @@ class Router:
         Raises:
             UnknownEntry: nobody this caller may use has it.
             DeadlineExceeded: no answer in time; the backend was told to stop.
-            BackendUnavailable, BackendError, OutcomeUnknown: see `Supervisor.request`.
+            BackendUnavailable: the owner is down, or did not come up in time; nothing was sent.
+            BackendError, OutcomeUnknown: see `Link.request`.
         """
         owner = self._owner(call)
         timeout = self._timeout_of(owner.backend, call.kind, owner.original)
@@ -54,9 +55,13 @@ class Router:
             call.caller.capabilities if call.caller.stateless else {},
             call.on_progress,
         )
+        link: Link | None = None
         with anyio.move_on_after(timeout):
-            result = await self._send(owner.backend, request)
+            link = await self._ready(owner.backend)
+            result = await link.request(request)
             return republish(result, lambda uri: self._links.publish(call.catalog, owner.backend, uri))
+        if link is None:
+            raise BackendUnavailable(owner.backend, f"it is still starting after {timeout:g} s", hint="try again")
         raise DeadlineExceeded(owner.backend, call.name, timeout)
 
     def _owner(self, call: Call) -> Owner:

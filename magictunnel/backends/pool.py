@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping
 
 import anyio
 
-from magictunnel.backends.base import Request
+from magictunnel.backends.base import Link
 from magictunnel.backends.supervisor import Status, Supervisor
-from magictunnel.catalog.model import Json
 from magictunnel.errors import BackendUnavailable
 
 
@@ -33,12 +32,12 @@ class Pool:
             for supervisor in self._supervisors.values():
                 await supervisor.settled()
 
-    async def request(self, backend: str, request: Request) -> Json:
-        """Send `request` to one backend. See `Supervisor.request`."""
+    async def ready(self, backend: str) -> Link:
+        """The link to one backend. See `Supervisor.ready`."""
         supervisor = self._supervisors.get(backend)
         if supervisor is None:
             raise BackendUnavailable(backend, "it is not configured any more")
-        return await supervisor.request(request)
+        return await supervisor.ready()
 
     @property
     def status(self) -> Mapping[str, Status]:

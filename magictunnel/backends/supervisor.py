@@ -10,8 +10,8 @@ from enum import StrEnum
 
 import anyio
 
-from magictunnel.backends.base import Backend, Link, Phase, Request
-from magictunnel.catalog.model import EMPTY, Json, Kind, Listing
+from magictunnel.backends.base import Backend, Link, Phase
+from magictunnel.catalog.model import EMPTY, Kind, Listing
 from magictunnel.errors import BackendError, BackendUnavailable, StartFailure
 
 FIRST_PAUSE = 0.5
@@ -108,18 +108,17 @@ class Supervisor:
         finally:
             self._step(Event.STOP)
 
-    async def request(self, request: Request) -> Json:
-        """Send `request` once the backend is ready; while it is starting, wait (the caller bounds the wait).
+    async def ready(self) -> Link:
+        """The backend's link; while it is starting, wait for it (the caller bounds the wait).
 
         Raises:
-            BackendUnavailable: it is down, and nothing was sent.
-            BackendError, OutcomeUnknown: see `Link.request`.
+            BackendUnavailable: it is down.
         """
         while self._link is None:
             if self.status.state is not State.STARTING:
                 raise self._unavailable()
             await self._moved.wait()
-        return await self._link.request(request)
+        return self._link
 
     async def settled(self) -> None:
         """Wait until the first attempt has ended, well or badly."""

@@ -22,7 +22,7 @@ from magictunnel.catalog.find import visible
 from magictunnel.catalog.live import LiveCatalog
 from magictunnel.catalog.model import Json, Kind
 from magictunnel.catalog.promises import offers
-from magictunnel.errors import RESOURCE_NOT_FOUND, BadParams, CallError, MethodNotOffered, UnknownEntry
+from magictunnel.errors import RESOURCE_NOT_FOUND, BadParams, CallError, CannotAsk, MethodNotOffered, UnknownEntry
 from magictunnel.front.pages import PAGE_SIZE, page
 from magictunnel.pipeline.call import Call, Caller, Handler
 from magictunnel.telemetry import call_id
@@ -129,6 +129,8 @@ class Handlers:
     def _outer(self, ctx: Context, result: Json) -> Json:
         """A result as the caller's era has it: the stateless one says what kind of result it is, and who answers."""
         if ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
+            if result.get("resultType") == "input_required":
+                raise CannotAsk(str(params_of(ctx).get("name", ctx.method)))
             return result
         result = {"resultType": "complete"} | result
         if ctx.method in _CACHEABLE and result["resultType"] == "complete":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
@@ -16,9 +17,11 @@ from mcp.server.runner import serve_dual_era_loop
 from mcp.shared.message import SessionMessage
 
 from magictunnel.front.server import FrontServer
-from magictunnel.wire.lines import decode, encode, split_lines
+from magictunnel.wire.lines import LineTooLong, decode, encode, split_lines
 
 _CHUNK = 1 << 16
+
+logger = logging.getLogger(__name__)
 
 
 async def serve_stdio(server: FrontServer) -> None:
@@ -47,10 +50,12 @@ def _claim_standard_streams() -> tuple[int, int]:
 
 async def _read(fd: int, inbox: MemoryObjectSendStream[SessionMessage | Exception]) -> None:
     async with inbox:
-        async for line in split_lines(_chunks(fd)):
-            junk: list[bytes] = []
-            message = decode(line, junk.append)
-            await inbox.send(message or ValueError("a line that is not JSON-RPC"))
+        try:
+            async for line in split_lines(_chunks(fd)):
+                if message := decode(line, lambda junk: logger.warning("our client wrote no JSON-RPC: %.80r", junk)):
+                    await inbox.send(message)
+        except LineTooLong as error:
+            logger.error("our client lost the protocol: %s", error)
 
 
 async def _chunks(fd: int) -> AsyncIterator[bytes]:
