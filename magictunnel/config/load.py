@@ -153,7 +153,12 @@ def _read_servers(place: Place, entries: Any, *, of_host: bool) -> _Read:
 
 
 def _take_names(place: Place, name: str, server: ServerConfig, read: _Read) -> None:
-    """Claim the public names that `server` asks for; ConfigError if an earlier server has one of them."""
+    """Claim the public names that `server` asks for; ConfigError if an earlier server has one of them.
+
+    A server that is switched off asks for none: people keep a second variant of an entry beside the first.
+    """
+    if server.enabled is False and not any(tool.enabled for tool in server.tools.values()):
+        return
     alias = server.alias or name
     if alias in read.aliases:
         owner = read.aliases[alias]

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.anyio
 START_TIMEOUT = 1.0
 UNSET = "${MAGICTUNNEL_TEST_NEVER_SET}"
 TOOLS = {"tools": [tool("echo")]}
+GOOD = Script(name="good", offers=TOOLS, answers={"tools/call echo": text("hello")})
 
 
 class Trouble(NamedTuple):
@@ -108,11 +109,10 @@ async def test_all_troubles_at_once_leave_the_good_server_alone(client_era: str,
     with anyio.fail_after(PATIENCE):
         async with contextlib.AsyncExitStack() as stack:
             entries = {}
-            for number, param in enumerate(ALL):
-                transport, trouble = param.values
+            for number, trouble in enumerate(OF_STDIO.values()):
                 folder = tmp_path / str(number)
                 folder.mkdir()
-                entries[f"bad{number}"] = await stack.enter_async_context(bad_server(transport, trouble, folder))
+                entries[f"bad{number}"] = await stack.enter_async_context(bad_server("stdio", trouble, folder))
             w = await stack.enter_async_context(beside_a_good_one(entries, tmp_path))
             await assert_good_is_served(w, client_era)
             failed = {name for name, status in w.gateway.status.items() if status.failure}
@@ -144,9 +144,8 @@ async def test_a_server_that_cannot_list_one_kind_is_no_half_a_server(client_era
     """Tools come first: they may be listed when the prompts fail, but the server is not called ready."""
     refusal = {"error": {"code": -32603, "message": "the database is down"}}
     script = Script(name="half", offers={**TOOLS, "prompts": [{"name": "ask"}]}, answers={"prompts/list": refusal})
-    good = Script(name="good", offers=TOOLS)
     with anyio.fail_after(PATIENCE):
-        async with world([good, script], tmp_path) as w:
+        async with world([GOOD, script], tmp_path) as w:
             await assert_good_is_served(w, client_era)
             failure = w.gateway.status["half"].failure
             assert failure is not None
@@ -165,8 +164,7 @@ async def assert_good_is_served(w: World, era: str) -> None:
 async def beside_a_good_one(
     bad: dict[str, ServerConfig], tmp_path: Path, start_wait: float = 5.0
 ) -> AsyncIterator[World]:
-    good = Script(name="good", offers=TOOLS, answers={"tools/call echo": text("hello")})
-    async with world([good], tmp_path, more=bad, start_wait=start_wait) as w:
+    async with world([GOOD], tmp_path, more=bad, start_wait=start_wait) as w:
         yield w
 
 
