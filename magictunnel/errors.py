@@ -74,6 +74,11 @@ class StartFailure(MagicTunnelError):
         self.phase = phase
         self.cause = cause
 
+    @property
+    def told(self) -> str:
+        """What is wrong, and what to do, for where server and phase stand already."""
+        return f"{self.cause} ({self.hint})" if self.hint else self.cause
+
 
 class CallError(MagicTunnelError):
     """Ends a Call and is answered to its client as JSON-RPC error `code` with `data`."""

@@ -80,7 +80,7 @@ def _inferred(error: BaseException, evidence: Evidence) -> tuple[str, str]:
     if evidence.junk:
         words = f"it wrote {evidence.junk} line(s) on stdout that are not JSON-RPC, the first: {evidence.first_junk!r}"
         return words, "check that the command is an MCP server, and that it logs to stderr"
-    if evidence.exit_code is not None and not isinstance(error, TimeoutError):
+    if evidence.hung_up and evidence.exit_code is not None:
         return f"the process ended with exit code {evidence.exit_code}", ""
     if evidence.http_status is not None:
         return f"the server answered HTTP {evidence.http_status}", "check `url`: is this its MCP endpoint?"

@@ -109,7 +109,7 @@ def check(config: Config = None, as_json: AsJson = False) -> None:
     """Connect to every server and say how far each got; exit code 1 if one failed."""
 
     async def main() -> int:
-        async with opened(config, level="error") as gateway:
+        async with opened(config, level="error", tell_problems=False) as gateway:
             _show_check(gateway, as_json)
             failed = [status for status in gateway.status.values() if status.state is not State.READY]
             return FAILED if failed or gateway.config.problems else 0
@@ -172,7 +172,7 @@ def _show_check(gateway: Gateway, as_json: bool) -> None:
         show_json([*facts, *({"server": problem.server, "error": str(problem)} for problem in problems)])
         return
     rows = [_verdict(name, status) for name, status in gateway.status.items()]
-    rows += [(problem.server, "FAILED", "config", "", "", "", str(problem)) for problem in problems]
+    rows += [(problem.server, "FAILED", "config", "", "", "", problem.told) for problem in problems]
     show_rows(("server", "status", "phase", "protocol", "offers", "took", "what to do"), rows)
 
 
@@ -181,8 +181,9 @@ def _verdict(name: str, status: Status) -> tuple[str, ...]:
     if status.state is State.READY:
         return name, "ok", status.phase.value, status.era, counts, f"{status.took:.1f} s", ""
     failure = status.failure
-    phase, remedy = (failure.phase, str(failure)) if failure else (status.phase.value, "it is still starting")
-    return name, "FAILED", phase, status.era, counts, "", remedy
+    if failure is None:
+        return name, "FAILED", status.phase.value, status.era, counts, "", "it is still starting"
+    return name, "FAILED", failure.phase, status.era, counts, "", failure.told
 
 
 def _facts(name: str, status: Status) -> Json:

@@ -120,8 +120,12 @@ class Problem(_Frozen):
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}: " if self.line else ""
-        remedy = f" ({self.hint})" if self.hint else ""
-        return f"{place}server {self.server!r}: {self.message}{remedy}"
+        return f"{place}server {self.server!r}: {self.told}"
+
+    @property
+    def told(self) -> str:
+        """What is wrong, and what to do."""
+        return f"{self.message} ({self.hint})" if self.hint else self.message
 
 
 class Config(_Frozen):

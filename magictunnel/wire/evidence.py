@@ -18,6 +18,8 @@ class Evidence:
     junk: int = 0
     """Lines on stdout that were not JSON-RPC, and were skipped."""
     first_junk: str = ""
+    hung_up: bool = False
+    """It closed its stdout itself: it has ended, or is about to."""
     exit_code: int | None = None
     http_status: int | None = None
     """The status of the last HTTP answer that was an error."""

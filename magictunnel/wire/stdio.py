@@ -38,6 +38,7 @@ async def _read(
             async for line in split_lines(process.stdout):
                 if message := decode(line, evidence.skipped):
                     await inbox.send(message)
+            evidence.hung_up = True
         except LineTooLong as error:
             evidence.broke = str(error)
         except _GONE:

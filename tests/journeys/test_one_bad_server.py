@@ -67,8 +67,7 @@ OF_HTTP = {
 OF_SSE = {
     **OF_HTTP,
     **{f"HTTP {status}": Trouble("connect", f"HTTP {status}", status=status) for status in (401, 403, 500)},
-    # It accepts every message and answers none: from outside this is the same as a hang.
-    "crash in list": Trouble("list", "no answer", {"crash_on": ["tools/list"]}),
+    "crash in list": Trouble("list", "onnection", {"crash_on": ["tools/list"]}),
 }
 OF_STARTED_HTTP = {
     **OF_PROCESSES,

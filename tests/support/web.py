@@ -98,7 +98,13 @@ def _app(server: RawServer, status: int) -> Starlette:
 
 
 async def _put_answer(server: RawServer, message: Json, queue: Queue) -> None:
-    if (reply := await _answer(server, message, queue.put_nowait)) is not None:
+    """Answer on the stream; a server that crashes takes the stream with it."""
+    try:
+        reply = await _answer(server, message, queue.put_nowait)
+    except RuntimeError:
+        queue.put_nowait(None)
+        return
+    if reply is not None:
         queue.put_nowait(reply)
 
 
