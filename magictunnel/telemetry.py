@@ -19,10 +19,18 @@ def call_id() -> str:
     return f"c{next(_call_numbers):x}"
 
 
+def printable(text: str, keep: str = "\n\t") -> str:
+    """`text` without control characters, except those to `keep`: what others wrote must not drive a terminal."""
+    return "".join(char if char.isprintable() or char in keep else " " for char in text)
+
+
 class _MaskedFormatter(logging.Formatter):
     def __init__(self, mask: Callable[[str], str]) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S")
         self._mask = mask
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 the standard library's name
+        return printable(super().formatMessage(record), keep="")
 
     def format(self, record: logging.LogRecord) -> str:
         return self._mask(super().format(record))

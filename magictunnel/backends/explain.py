@@ -77,11 +77,12 @@ def _inferred(error: BaseException, evidence: Evidence) -> tuple[str, str]:
         return f"it cannot be loaded: {_last_words(evidence)}", "install what it misses, or pin its dependencies"
     if evidence.broke:
         return evidence.broke, ""
-    if evidence.junk:
-        words = f"it wrote {evidence.junk} line(s) on stdout that are not JSON-RPC, the first: {evidence.first_junk!r}"
-        return words, "check that the command is an MCP server, and that it logs to stderr"
     if evidence.hung_up and evidence.exit_code is not None:
-        return f"the process ended with exit code {evidence.exit_code}", ""
+        words = f", after {_junk(evidence)}" if evidence.junk else ""
+        return f"the process ended with exit code {evidence.exit_code}{words}", ""
+    if evidence.junk:
+        words = f"{_words(error)}, but {_junk(evidence)}"
+        return words, "check that the command is an MCP server, and that it logs to stderr"
     if evidence.http_status is not None:
         return f"the server answered HTTP {evidence.http_status}", "check `url`: is this its MCP endpoint?"
     return _words(error), ""
@@ -101,6 +102,10 @@ def _words(error: BaseException) -> str:
             return str(error)
         case _:
             return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _junk(evidence: Evidence) -> str:
+    return f"{evidence.junk} line(s) on stdout that are not JSON-RPC, the first: {evidence.first_junk!r}"
 
 
 def _url(error: httpx2.RequestError) -> str:

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from magictunnel.catalog.model import Json, Kind
+from magictunnel.telemetry import printable
 
 stdout = Console(highlight=False, soft_wrap=True)
 stderr = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -38,13 +39,14 @@ def show_rows(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def show_text(text: str) -> None:
-    """Text on stdout, as it is."""
-    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    """Text on stdout: as it is into a pipe, without control characters on a terminal."""
+    shown = printable(text) if stdout.is_terminal else text
+    sys.stdout.write(shown if shown.endswith("\n") else shown + "\n")
 
 
 def say(text: str, style: str = "") -> None:
     """One line of talk."""
-    stderr.print(escape(text), style=style or None)
+    stderr.print(escape(printable(text)), style=style or None)
 
 
 @contextmanager
@@ -85,4 +87,4 @@ def _block_text(block: Json) -> str:
 
 def _plain(cell: str) -> str:
     """One cell on one line, without control characters a server may have put in it."""
-    return "".join(char if char.isprintable() else " " for char in " ".join(cell.split()))
+    return printable(" ".join(cell.split()), keep="")
