@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -14,14 +15,16 @@ from magictunnel.backends.base import Backend
 from magictunnel.backends.mcp import McpBackend
 from magictunnel.backends.pool import Pool
 from magictunnel.backends.supervisor import Limits, Status, Supervisor
-from magictunnel.catalog.live import LiveCatalog
-from magictunnel.catalog.model import Entry
+from magictunnel.catalog.live import Listener, LiveCatalog
+from magictunnel.catalog.model import Conflict, Entry, Kind
 from magictunnel.config.model import Config
 from magictunnel.config.rules import is_needed, merge_rules, settings_of
 from magictunnel.pipeline import pipeline
 from magictunnel.pipeline.call import Handler
 from magictunnel.router import Router
 from magictunnel.secrets import Secrets
+
+logger = logging.getLogger(__name__)
 
 
 class Gateway:
@@ -65,6 +68,7 @@ def build(config: Config, *, secrets: Secrets | None = None, backends: Sequence[
     """Put a gateway together: a backend for each server of `config`, and `backends` of our own beside them."""
     secrets = secrets or own_secrets()
     live = LiveCatalog(merge_rules(config))
+    live.subscribe(_teller_of_conflicts(live))
     servers = [
         McpBackend(name, server, secrets) for name, server in config.servers.items() if is_needed(server, config)
     ]
@@ -86,6 +90,19 @@ async def running(gateway: Gateway) -> AsyncIterator[Gateway]:
             yield gateway
         finally:
             tasks.cancel_scope.cancel()
+
+
+def _teller_of_conflicts(live: LiveCatalog) -> Listener:
+    """Logs each conflict of the merge once."""
+    told: set[Conflict] = set()
+
+    def tell(_changed: frozenset[Kind]) -> None:
+        for conflict in live.current.conflicts:
+            if conflict not in told:
+                told.add(conflict)
+                logger.warning("%s", conflict)
+
+    return tell
 
 
 def own_secrets() -> Secrets:

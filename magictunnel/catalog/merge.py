@@ -79,10 +79,10 @@ class _Naming:
 def merge(listings: Mapping[str, Listing], rules: MergeRules) -> Catalog:
     """One Catalog of everything in `listings` (backend name -> what it offers), independent of their order."""
     order = rules.order(listings)
-    repeats: list[Conflict] = []
+    remarks: list[Conflict] = []
     named: dict[Kind, _Naming] = {}
     for kind in Kind:
-        offers = list(_offers(kind, listings, order, rules, repeats))
+        offers = list(_offers(kind, listings, order, rules, remarks))
         assign = _name_by_uri if kind in (Kind.RESOURCE, Kind.TEMPLATE) else _name_by_name
         named[kind] = assign(kind, offers, rules)
     resources = named[Kind.RESOURCE]
@@ -91,7 +91,7 @@ def merge(listings: Mapping[str, Listing], rules: MergeRules) -> Catalog:
         accepted={kind: naming.accepted for kind, naming in named.items()},
         claims=_claims(resources.entries.values()),
         ambiguous=resources.ambiguous | named[Kind.TEMPLATE].ambiguous,
-        conflicts=(*repeats, *(clash for naming in named.values() for clash in naming.conflicts)),
+        conflicts=(*remarks, *(clash for naming in named.values() for clash in naming.conflicts)),
         capabilities=merged_capabilities(listings, awaited=any(name not in listings for name in rules.servers)),
         instructions=merged_instructions(listings, order),
     )
@@ -107,7 +107,7 @@ def _offers(
     listings: Mapping[str, Listing],
     order: Iterable[str],
     rules: MergeRules,
-    repeats: list[Conflict],
+    remarks: list[Conflict],
 ) -> Iterator[_Offer]:
     for backend in order:
         server = rules.of(backend)
@@ -117,11 +117,21 @@ def _offers(
             if not isinstance(original, str) or not original or not _offered(kind, original, server):
                 continue
             if original in seen:
-                repeats.append(Conflict(kind, original, (backend,), "listed twice; the first is served"))
+                remarks.append(Conflict(kind, original, (backend,), "listed twice; the first is served"))
                 continue
             seen.add(original)
             override = server.overrides.get(original, Override()) if kind is Kind.TOOL else Override()
             yield _Offer(backend, server.alias, original, definition, override)
+        if kind is Kind.TOOL:
+            remarks.extend(_idle_overrides(backend, server, listings[backend]))
+
+
+def _idle_overrides(backend: str, server: ServerRules, listing: Listing) -> Iterator[Conflict]:
+    """What the config says of tools that do not exist; a slip of the pen would otherwise go unnoticed."""
+    existing = {tool.get("name") for tool in listing.entries.get(Kind.TOOL, ())}
+    for name in server.overrides:
+        if name not in existing:
+            yield Conflict(Kind.TOOL, name, (backend,), "stands in the config, but the server has no such tool")
 
 
 def _offered(kind: Kind, original: str, server: ServerRules) -> bool:

@@ -71,12 +71,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Two entries that wanted the same public name: who was left out, and why, in words for a person."""
+    """Something about the merge that a person should know, mostly that two entries wanted the same public name."""
 
     kind: Kind
     name: str
     backends: tuple[str, ...]
     outcome: str
+
+    def __str__(self) -> str:
+        return f"{self.kind.word} {self.name!r} of {', '.join(self.backends)}: {self.outcome}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,7 +151,7 @@ def _show_entries(gateway: Gateway, kinds: Sequence[Kind], as_json: bool) -> Non
     rows = [(entry.name, entry.backend, str(entry.definition.get("description") or "")) for entry in entries]
     show_rows(("name", "server", "description"), rows)
     for clash in catalog.conflicts:
-        say(f"clash: {clash.kind.word} {clash.name} of {', '.join(clash.backends)}: {clash.outcome}", "yellow")
+        say(f"note: {clash}", "yellow")
 
 
 def _show_servers(gateway: Gateway, as_json: bool) -> None:

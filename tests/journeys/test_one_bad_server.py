@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 import anyio
 import pytest
-from mcp.shared.exceptions import MCPError
-
 from magictunnel.backends.supervisor import State
 from magictunnel.config.model import ServerConfig, Transport
+from mcp.shared.exceptions import MCPError
+
 from tests.support.raw import Script, command, text, tool
 from tests.support.web import raw_http
 from tests.support.world import ERAS, PATIENCE, World, world
@@ -180,7 +180,7 @@ async def bad_server(
         yield ServerConfig(type=Transport.STDIO, **limits, **keys)
         return
     path = "sse" if transport == "sse" else "mcp"
-    if trouble.phase == "connect" and not trouble.status or transport == "started http":
+    if (trouble.phase == "connect" and not trouble.status) or transport == "started http":
         with socket.socket() as unused:
             unused.bind(("127.0.0.1", 0))  # bound but not listening: nobody can connect, and nobody else gets it
             url = f"http://127.0.0.1:{unused.getsockname()[1]}/{path}"
