@@ -33,6 +33,9 @@ test: check ## Everything that must hold, in a few minutes
 peers: $(STAMP) ## Compare with a direct connection to servers that others wrote (npm and PyPI)
 	$(BIN)/python -m pytest -c pyproject.toml tests/peers
 
+bench: $(STAMP) ## Measure what a call costs through MagicTunnel, next to a direct one
+	$(BIN)/python -m benchmarks.calls
+
 fix: $(STAMP) ## Format, and mend what can be mended by itself
 	$(BIN)/ruff format --quiet .
 	$(BIN)/ruff check --fix --quiet .
@@ -45,4 +48,4 @@ lock: $(STAMP) ## Resolve the ranges of pyproject.toml into requirements.lock an
 clean: ## Remove the virtual environment and all caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help setup run check test peers fix lock clean
+.PHONY: help setup run check test peers bench fix lock clean

@@ -238,10 +238,10 @@ async def test_a_failure_after_the_start_is_one_line_too(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ({"env": {"TOKEN": "${TOKEN}"}}, 'echo "bad token $TOKEN" >&2; exit 3'),
-        ({"env": {"TOKEN": "${TOKEN}"}}, 'echo "bad token $TOKEN"; sleep 60'),
-        ({"env": {"TOKEN": "Bearer ${TOKEN}"}}, 'for i in 1 2 3; do echo "($TOKEN)" >&2; done; exit 3'),
-        ({}, 'echo "bad token $1" >&2; exit 3'),
+        ({"env": {"TOKEN": "${TOKEN}"}}, 'printf "bad token %s\\n" "$TOKEN" >&2; exit 3'),
+        ({"env": {"TOKEN": "${TOKEN}"}}, 'printf "bad token %s\\n" "$TOKEN"; exec sleep 60'),
+        ({"env": {"TOKEN": "Bearer ${TOKEN}"}}, 'for i in 1 2 3; do printf "(%s)\\n" "$TOKEN" >&2; done; exit 3'),
+        ({}, 'printf "bad token %s\\n" "$1" >&2; exit 3'),
     ],
     ids=["on stderr", "on stdout", "often", "from args"],
 )
@@ -252,13 +252,13 @@ async def test_a_secret_that_a_server_repeats_is_masked(keys: dict[str, Any], wo
 
 
 async def test_a_secret_cut_off_at_the_end_of_a_long_line_is_masked() -> None:
-    line = 'printf "%0490d" 0 >&2; echo "$TOKEN" >&2; exit 3'
+    line = 'printf "%0490d%s\\n" 0 "$TOKEN" >&2; exit 3'
     failure = await failure_of(stdio(["/bin/sh", "-c", line], env={"TOKEN": "${TOKEN}"}))
     assert "s3cr3t" not in str(failure)
 
 
 async def test_each_line_of_a_secret_with_many_lines_is_masked() -> None:
-    line = 'echo "$KEY" >&2; exit 3'
+    line = 'printf "%s\\n" "$KEY" >&2; exit 3'
     failure = await failure_of(stdio(["/bin/sh", "-c", line], env={"KEY": "${KEY}"}))
     assert "s3cr3t" not in str(failure)
 
@@ -272,7 +272,7 @@ async def test_check_says_one_line_for_each_server(tmp_path: Path) -> None:
     assert [line.split("\t")[0] for line in lines] == list(bad)
     for line, phase in zip(lines, PHASES, strict=True):
         assert line.split("\t")[1:3] == ["FAILED", phase]
-        assert re.search(rf"server '\w+': {phase}: .+ \(.+\)$", line)
+        assert re.search(r"\t[^\t]+ \(.+\)$", line)
     assert "bad token ***" in done.out
     assert not done.err
 
@@ -324,7 +324,7 @@ def several(folder: Path) -> dict[str, Any]:
     return {
         "missing": {"command": "no-such-binary"},
         "homeless": {"command": "sh", "cwd": "/no/such/folder"},
-        "leaky": shell('echo "bad token $TOKEN" >&2; exit 3', env={"TOKEN": "${TOKEN}"}),
+        "leaky": shell('printf "bad token %s\\n" "$TOKEN" >&2; exit 3', env={"TOKEN": "${TOKEN}"}),
         "mute": entry(Script(name="mute", only_junk=True), folder, start_timeout=1),
         "crashing": entry(Script(name="crashing", offers=TOOLS, crash_on=["tools/list"]), folder),
         "refused": {"url": "http://127.0.0.1:1/mcp"},
@@ -353,7 +353,7 @@ async def web(answer: Any) -> AsyncIterator[int]:
 
 async def failure_of(server: ServerConfig) -> StartFailure:
     """Why a gateway says that this one server failed."""
-    secrets = Secrets({"TOKEN": SECRET, "KEY": f"-----BEGIN KEY-----\n{SECRET}\n-----END KEY-----"})
+    secrets = Secrets({"TOKEN": SECRET, "KEY": f"-----BEGIN KEY-----\n{SECRET}"})
     gateway = build(Config(servers={"bad": server}), secrets=secrets)
     with anyio.fail_after(PATIENCE):
         async with running(gateway):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,8 @@ NODE = shutil.which("node") if shutil.which("npm") else None
 """The Node that runs what comes from npm; None: that part is left out."""
 NO_NODE = "node and npm are not installed: the servers and clients from npm are left out"
 
+Install = Callable[[Path, tuple[str, ...]], None]
+
 
 @dataclass(frozen=True)
 class Peers:
@@ -53,6 +56,8 @@ class Peers:
 
 def installed() -> Peers:
     """Install what is missing; a second run finds everything in place."""
+    CACHE.mkdir(exist_ok=True)
+    (CACHE / ".gitignore").write_text("*\n", encoding="utf-8")
     if NODE is not None:
         _once(CACHE / "npm", NPM, _npm_install)
     _once(CACHE / "servers", SERVERS, _pip_install)
@@ -60,13 +65,12 @@ def installed() -> Peers:
     return Peers(CACHE / "npm", _python(CACHE / "servers"), _python(CACHE / "fastmcp"))
 
 
-def _once(folder: Path, packages: tuple[str, ...], install: object) -> None:
+def _once(folder: Path, packages: tuple[str, ...], install: Install) -> None:
     stamp, wanted = folder / "installed.txt", "\n".join((sys.version, *packages))
     if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
         return
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    assert callable(install)
     install(folder, packages)
     stamp.write_text(wanted, encoding="utf-8")
 

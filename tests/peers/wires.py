@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
-from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Any, Protocol
@@ -223,25 +222,25 @@ async def _messages(response: httpx2.Response) -> AsyncIterator[Json]:
     if response.headers.get("content-type", "").startswith("text/event-stream"):
         async with aclosing(_events(response)) as events:
             async for _, data in events:
-                if data:
-                    yield _object(data)
+                yield _object(data)
     else:
         yield _object(await response.aread())
 
 
 async def _events(response: httpx2.Response) -> AsyncIterator[tuple[str, str]]:
-    """`(event, data)` of each event."""
-    fields: deque[tuple[str, str]] = deque()
-    async for line in response.aiter_lines():
-        if line:
-            name, _, value = line.partition(":")
-            fields.append((name, value.removeprefix(" ")))
-        elif fields:
-            event = next((value for name, value in fields if name == "event"), "message")
-            data = "\n".join(value for name, value in fields if name == "data")
-            fields.clear()
-            if data:
-                yield event, data
+    """`(event, data)` of each event. Only CR and LF end a line here: U+2028, say, is text."""
+    fields: list[tuple[str, str]] = []
+    rest = b""
+    async for chunk in response.aiter_bytes():
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in (line.rstrip(b"\r").decode() for line in lines):
+            if line:
+                name, _, value = line.partition(":")
+                fields.append((name, value.removeprefix(" ")))
+                continue
+            found, fields = dict(fields), []
+            if data := found.get("data"):
+                yield found.get("event", "message"), data
 
 
 def _object(text: str | bytes) -> Json:

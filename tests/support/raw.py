@@ -59,6 +59,8 @@ class Script:
     crash_on: list[str] = field(default_factory=list)
     delay_on: dict[str, float] = field(default_factory=dict)
     """`method name` or `method` -> seconds before it is answered (others are answered meanwhile)."""
+    answer_after: dict[str, int] = field(default_factory=dict)
+    """`tools/call name` -> how many other tool calls are answered before it is, however long that takes."""
     junk: list[str] = field(default_factory=list)
     """Lines written to stdout before anything else."""
     chatter: list[str] = field(default_factory=list)
@@ -82,6 +84,7 @@ class RawServer:
         self.pushes: list[Callable[[Json], None]] = []
         self.listeners: dict[Any, Callable[[Json], None]] = {}
         self.received: list[Json] = []
+        self.calls_answered = 0
 
     def change(self, kind: str, definitions: list[Json], *, times: int = 1) -> None:
         """Offer something else from now on, and say so (`times` times) in every era."""
@@ -97,6 +100,10 @@ class RawServer:
         """Seconds to wait before handling a message."""
         delays = self.script.delay_on
         return delays.get(self._key(message), delays.get(message.get("method", ""), 0.0))
+
+    def waits(self, message: Json) -> bool:
+        """Whether other calls are to be answered before this one."""
+        return self.calls_answered < self.script.answer_after.get(self._key(message), 0)
 
     def handle(self, message: Json, push: Callable[[Json], None]) -> Json | None:
         """The answer to one message; None where there is none (yet)."""
@@ -126,7 +133,8 @@ class RawServer:
         script = self.script
         about = {"capabilities": self.capabilities} | ({"instructions": script.instructions} if script.instructions else {})
         if method == "initialize":
-            return about | {"protocolVersion": HANDSHAKE, "serverInfo": {"name": script.name, "version": "1"}}
+            named = {"protocolVersion": HANDSHAKE, "serverInfo": {"name": script.name, "version": "1"}}
+            return script.answers.get(method) or about | named
         if method == "server/discover":
             return about | {"supportedVersions": [STATELESS], "ttlMs": 0, "cacheScope": "private"}
         if (answer := script.answers.get(self._key(message)) or script.answers.get(method)) is not None:
@@ -137,6 +145,7 @@ class RawServer:
             self.change(**params["arguments"])
             return text("changed")
         if method == "tools/call":
+            self.calls_answered += 1
             return text(json.dumps({"server": script.name, "tool": params["name"], "arguments": params.get("arguments")}))
         if method == "resources/read":
             return {"contents": [{"uri": params["uri"], "text": f"{params['uri']} of {script.name}"}]}
@@ -195,6 +204,8 @@ def serve_stdio(script: Script) -> None:
 
     def answer(message: Json) -> None:
         time.sleep(server.delay(message))
+        while server.waits(message):
+            time.sleep(0.002)
         try:
             if (reply := server.handle(message, send)) is not None:
                 send(reply)
@@ -205,7 +216,7 @@ def serve_stdio(script: Script) -> None:
     server.pushes.append(send)
     for line in _opening(script):
         message = json.loads(line)
-        if server.delay(message):
+        if server.delay(message) or server.waits(message):
             threading.Thread(target=answer, args=(message,), daemon=True).start()
         else:
             answer(message)

@@ -110,6 +110,8 @@ async def _put_answer(server: RawServer, message: Json, queue: Queue) -> None:
 
 async def _answer(server: RawServer, message: Json, push: Callable[[Json], None]) -> Json | None:
     await anyio.sleep(server.delay(message))
+    while server.waits(message):  # noqa: ASYNC110 the same loop serves stdio, without an event loop
+        await anyio.sleep(0.002)
     try:
         return server.handle(message, push)
     except Crash:

@@ -1,0 +1,262 @@
+"""Takes the tour through each server, directly and through us, and keeps what was answered. Each tour is taken once.
+
+Every tour has servers of its own, on a sandbox made anew, so that two of them differ in nothing but the way.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import anyio
+from anyio.streams.buffered import BufferedByteReceiveStream
+from mcp.client.stdio import get_default_environment
+
+from magictunnel.config.load import load
+from tests.peers.compare import KINDS, addressed, comparable, merged
+from tests.peers.install import Peers
+from tests.peers.sandbox import Sandbox
+from tests.peers.servers import OVER_HTTP, OVER_SSE, Ask, Server, everything_at, servers_of
+from tests.peers.wires import Json, RawClient, end, http_client, stdio_client
+from tests.support.raw import Script
+from tests.support.world import world
+
+TOUR_TIMEOUT = 240.0
+"""Seconds that a tour through all servers may take."""
+_MARK = "MAGICTUNNEL_PEERS_RUN"
+_GONE_WITHIN = 15.0
+
+
+@dataclass(frozen=True)
+class Route:
+    """A way to us: where we run and how we are reached, and the era of the client."""
+
+    front: str
+    """http and sse: in this process; stdio: as a process of our own"""
+    era: str
+
+    def __str__(self) -> str:
+        return f"{self.front}-{self.era}"
+
+
+ROUTES = (
+    Route("http", "handshake"),
+    Route("http", "stateless"),
+    Route("sse", "handshake"),
+    Route("stdio", "handshake"),
+    Route("stdio", "stateless"),
+)
+
+
+@dataclass
+class Tour:
+    """What was listed, by kind, and what was answered, by server and ask."""
+
+    listed: dict[str, list[Json]] = field(default_factory=dict)
+    answered: dict[str, dict[str, Json]] = field(default_factory=dict)
+
+
+class Recorder:
+    """All tours. `compared` counts the answers that were held against each other, by server."""
+
+    def __init__(self, peers: Peers, box: Sandbox) -> None:
+        self._peers = peers
+        self._box = box
+        self._run_id = uuid.uuid4().hex
+        self.servers = {name: self._marked(server) for name, server in servers_of(peers, box).items()}
+        self.compared: Counter[str] = Counter()
+        self.direct = cache(self._direct)
+        self.through = cache(self._through)
+
+    def server(self, name: str) -> Server:
+        return everything_at("") if name in (OVER_HTTP, OVER_SSE) else self.servers[name]
+
+    def merged(self, era: str, kind: str) -> list[Json]:
+        """What a client of all servers has to see."""
+        return merged({name: self.direct(name, era).listed[kind] for name in self.servers}, kind)
+
+    def differences(self, name: str, route: Route, tour: Tour) -> dict[str, tuple[Json, Json]]:
+        """Ask -> what was answered directly and through us, where that is not the same."""
+        direct = self.direct(name, route.era).answered[name]
+        found: dict[str, tuple[Json, Json]] = {}
+        for label, ask in self.server(name).asks.items():
+            pair = comparable(direct[label], ask, route.era), comparable(tour.answered[name][label], ask, route.era)
+            self.compared[name] += 1
+            if pair[0] != pair[1]:
+                found[label] = pair
+        return found
+
+    def _direct(self, name: str, era: str) -> Tour:
+        """A server without us in between. One that does not know the stateless era is asked in the other."""
+        if era == "stateless" and not self.server(name).stateless:
+            return self.direct(name, "handshake")
+
+        async def record() -> Tour:
+            capabilities = await _our_capabilities(self._box.root)
+            async with self._running(name) as server, self._client(server, era, capabilities) as client:
+                return await _tour(client, {name: server}, lambda _name, ask: ask.params)
+
+        return self._bounded(record)
+
+    def _through(self, names: tuple[str, ...], route: Route) -> Tour:
+        """Servers with us in between."""
+
+        async def record() -> Tour:
+            async with anyio.create_task_group() as tasks:
+                servers = {name: await tasks.start(self._keep, name) for name in names}
+                async with self._front(servers, route) as client:
+                    tour = await _tour(client, servers, addressed)
+                tasks.cancel_scope.cancel()
+            return tour
+
+        return self._bounded(record)
+
+    async def ask_through(self, servers: Mapping[str, Server], route: Route, asks: list[Ask]) -> tuple[Tour, list[Json]]:
+        """The lists of `servers`, and the answers to `asks` as a client of ours writes them."""
+        async with self._front(servers, route) as client:
+            return await _tour(client, {}, addressed), [await client.ask(ask.method, ask.params) for ask in asks]
+
+    def running(self, name: str) -> AbstractAsyncContextManager[Server]:
+        """A server by its name; started, if it is not its client who does that."""
+        return self._running(name)
+
+    def run(self, record: Callable[[], object]) -> None:
+        """Like a tour: on a fresh sandbox, bounded, and with nobody left behind."""
+        self._bounded(record)  # type: ignore[arg-type]
+
+    async def _keep(self, name: str, *, task_status: anyio.abc.TaskStatus[Server]) -> None:
+        async with self._running(name) as server:
+            task_status.started(server)
+            await anyio.sleep_forever()
+
+    @asynccontextmanager
+    async def _running(self, name: str) -> AsyncIterator[Server]:
+        if name not in (OVER_HTTP, OVER_SSE):
+            yield self.servers[name]
+            return
+        entry = self.servers["everything"].entry
+        mode = "sse" if name == OVER_SSE else "streamableHttp"
+        port = _free_port()
+        environ = get_default_environment() | entry["env"] | {"PORT": str(port)}
+        process = await anyio.open_process(
+            [entry["command"], *entry["args"], mode], env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        )
+        try:
+            async with anyio.create_task_group() as tasks:
+                assert process.stderr is not None
+                talk = BufferedByteReceiveStream(process.stderr)
+                with anyio.fail_after(30):
+                    while str(port).encode() not in await talk.receive_until(b"\n", 10_000):
+                        pass
+                tasks.start_soon(_drain, talk)
+                yield everything_at(f"http://127.0.0.1:{port}/{'sse' if mode == 'sse' else 'mcp'}")
+                tasks.cancel_scope.cancel()
+        finally:
+            process.terminate()
+            with anyio.CancelScope(shield=True):
+                await end(process)
+
+    def _client(self, server: Server, era: str, capabilities: Json) -> AbstractAsyncContextManager[RawClient]:
+        entry = server.entry
+        if "url" in entry:
+            return http_client(entry["url"], era, capabilities)
+        environ = get_default_environment() | entry["env"]
+        return stdio_client([entry["command"], *entry["args"]], environ, str(self._box.root), era, capabilities)
+
+    @asynccontextmanager
+    async def _front(self, servers: Mapping[str, Server], route: Route) -> AsyncIterator[RawClient]:
+        config = self._box.root / "mcp.json"
+        entries = {name: server.entry for name, server in servers.items()}
+        config.write_text(json.dumps({"mcpServers": entries, "start_wait": "60s"}), encoding="utf-8")
+        if route.front == "stdio":
+            command = [sys.executable, "-m", "magictunnel", "serve", "--stdio", "-c", str(config)]
+            environ = get_default_environment() | {_MARK: self._run_id}
+            async with stdio_client(command, environ, str(self._box.root), route.era, {}) as client:
+                yield client
+            return
+        loaded = load(config)
+        assert not loaded.problems
+        async with world(more=dict(loaded.servers), start_wait=loaded.start_wait) as w:
+            path = "sse" if route.front == "sse" else "mcp"
+            async with http_client(f"http://127.0.0.1:{w.port}/{path}", route.era, {}) as client:
+                yield client
+
+    def _bounded(self, record: Callable[[], object]) -> Tour:
+        async def within() -> Tour:
+            with anyio.fail_after(TOUR_TIMEOUT):
+                return await record()  # type: ignore[misc]
+
+        self._box.reset()
+        tour = anyio.run(within)
+        self._assert_all_gone()
+        return tour
+
+    def _marked(self, server: Server) -> Server:
+        entry = server.entry | {"env": server.entry["env"] | {_MARK: self._run_id}}
+        return Server(entry, server.asks, server.stateless, server.not_called)
+
+    def _assert_all_gone(self) -> None:
+        """No process of a tour is left, neither ours nor a server's nor a child of one."""
+        end_of_patience = time.monotonic() + _GONE_WITHIN
+        while left := _marked_processes(f"{_MARK}={self._run_id}".encode()):
+            assert time.monotonic() < end_of_patience, f"left behind: {left}"
+            time.sleep(0.02)
+
+
+async def _tour(client: RawClient, servers: Mapping[str, Server], params_of: Callable[[str, Ask], Json]) -> Tour:
+    tour = Tour({kind: await client.all(method, kind) for kind, (method, _) in KINDS.items()})
+    for name, server in servers.items():
+        tour.answered[name] = {
+            label: await client.ask(ask.method, params_of(name, ask)) for label, ask in server.asks.items()
+        }
+    return tour
+
+
+async def _our_capabilities(folder: Path) -> Json:
+    """What we tell a server of the handshake era that its client can do."""
+    transcript = folder / f"{uuid.uuid4().hex}.jsonl"
+    script = Script(name="probe", era="handshake", transcript=str(transcript))
+    async with world([script], folder) as w:
+        await w.until_ready()
+    received = [json.loads(line) for line in transcript.read_text(encoding="utf-8").splitlines()]
+    opening = next(message for message in received if message["method"] == "initialize")
+    found = opening["params"]["capabilities"]
+    assert isinstance(found, dict)
+    return found
+
+
+async def _drain(talk: BufferedByteReceiveStream) -> None:
+    while True:
+        try:
+            await talk.receive()
+        except (anyio.EndOfStream, anyio.ClosedResourceError, anyio.BrokenResourceError):
+            return
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _marked_processes(mark: bytes) -> dict[str, str]:
+    """Processes with `mark` in their environment, with their command lines; none where there is no /proc."""
+    found: dict[str, str] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark in (folder / "environ").read_bytes().split(b"\0"):
+                found[folder.name] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+    return found
