@@ -6,8 +6,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from magictunnel.catalog.find import expansions
-from magictunnel.catalog.model import EMPTY, Catalog, Json, everything
-from magictunnel.catalog.names import public_uri
+from magictunnel.catalog.model import EMPTY, Catalog, Json, Kind, everything
+from magictunnel.catalog.names import digested_uri, public_uri
 
 MAX_REMEMBERED = 10_000
 """Links to unlisted resources that are remembered; the oldest is forgotten first."""
@@ -36,7 +36,11 @@ class Links:
             return uri
         if not claims and not makers and self._owners.get(uri, (backend, uri))[0] == backend:
             return self._remember(uri, backend, uri)
-        return self._remember(public_uri(self._alias_of(backend), uri), backend, uri)
+        alias = self._alias_of(backend)
+        public = public_uri(alias, uri)
+        if public in catalog.of(Kind.RESOURCE):
+            public = digested_uri(alias, uri)
+        return self._remember(public, backend, uri)
 
     def _remember(self, public: str, backend: str, uri: str) -> str:
         self._owners[public] = (backend, uri)

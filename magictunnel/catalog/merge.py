@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from magictunnel.catalog.model import EMPTY, Catalog, Conflict, Entry, Json, Kind, Listing
-from magictunnel.catalog.names import NameRules, Prefix, digested_name, is_legal, public_name, public_uri
+from magictunnel.catalog.names import (
+    NameRules,
+    Prefix,
+    digested_name,
+    digested_uri,
+    is_legal,
+    public_name,
+    public_uri,
+)
 from magictunnel.catalog.promises import merged_capabilities, merged_instructions
 
 
@@ -84,7 +92,7 @@ def merge(listings: Mapping[str, Listing], rules: MergeRules) -> Catalog:
     for kind in Kind:
         offers = list(_offers(kind, listings, order, rules, remarks))
         assign = _name_by_uri if kind in (Kind.RESOURCE, Kind.TEMPLATE) else _name_by_name
-        named[kind] = assign(kind, offers, rules)
+        named[kind] = _listed_as_offered(assign(kind, offers, rules), offers)
     resources = named[Kind.RESOURCE]
     return Catalog(
         entries={kind: naming.entries for kind, naming in named.items()},
@@ -128,7 +136,7 @@ def _offers(
 
 def _idle_overrides(backend: str, server: ServerRules, listing: Listing) -> Iterator[Conflict]:
     """What the config says of tools that do not exist; a slip of the pen would otherwise go unnoticed."""
-    existing = {tool.get("name") for tool in listing.entries.get(Kind.TOOL, ())}
+    existing = [tool.get("name") for tool in listing.entries.get(Kind.TOOL, ())]
     for name in server.overrides:
         if name not in existing:
             yield Conflict(Kind.TOOL, name, (backend,), "stands in the config, but the server has no such tool")
@@ -153,16 +161,16 @@ def _name_by_name(kind: Kind, offers: list[_Offer], rules: MergeRules) -> _Namin
     bare = _bare_names(offers, rules)
     for offer in offers:
         if offer.override.name is None:
-            _claim(naming, kind, offer, _candidates(offer, bare(offer), rules))
+            _claim(naming, kind, offer, (offer.original,) if bare(offer) else _prefixed_names(offer, rules))
     _accept_other_names(naming, kind, offers, rules)
     return naming
 
 
-def _candidates(offer: _Offer, bare: bool, rules: MergeRules) -> tuple[str, ...]:
-    prefixed = public_name(offer.alias, offer.original, rules.names)
-    if bare:
-        return (offer.original,)
-    return prefixed, digested_name(offer.alias, offer.original, rules.names)
+def _prefixed_names(offer: _Offer, rules: MergeRules) -> tuple[str, str]:
+    return (
+        public_name(offer.alias, offer.original, rules.names),
+        digested_name(offer.alias, offer.original, rules.names),
+    )
 
 
 def _bare_names(offers: list[_Offer], rules: MergeRules) -> Callable[[_Offer], bool]:
@@ -177,26 +185,43 @@ def _bare_names(offers: list[_Offer], rules: MergeRules) -> Callable[[_Offer], b
     return lambda offer: wanted[offer.original] == 1 and is_legal(offer.original, rules.names)
 
 
-def _claim(naming: _Naming, kind: Kind, offer: _Offer, candidates: tuple[str, ...]) -> None:
+def _listed_as_offered(naming: _Naming, offers: list[_Offer]) -> _Naming:
+    """Whoever got a name first: entries are listed in the order of their servers, and as these list them."""
+    place = {(offer.backend, offer.original): at for at, offer in enumerate(offers)}
+    ordered = sorted(naming.entries.values(), key=lambda entry: place[entry.backend, entry.original])
+    naming.entries = {entry.name: entry for entry in ordered}
+    return naming
+
+
+def _claim(naming: _Naming, kind: Kind, offer: _Offer, candidates: tuple[str, ...]) -> str:
+    """Give `offer` the first of `candidates` that is free; returns it, or the first one if none was."""
     for name in candidates:
         if name not in naming.entries:
             naming.entries[name] = offer.entry(kind, name)
-            return
+            return name
     winner = naming.entries[candidates[0]].backend
     outcome = f"{winner!r} keeps the name; {offer.backend!r} is reached by its prefixed name only"
     naming.conflicts.append(Conflict(kind, candidates[0], (winner, offer.backend), outcome))
+    return candidates[0]
 
 
 def _accept_other_names(naming: _Naming, kind: Kind, offers: list[_Offer], rules: MergeRules) -> None:
     """Let a call use a prefixed name that is not shown, and a bare name that only one backend has."""
     shown = {(entry.backend, entry.original): entry for entry in naming.entries.values()}
     having = Counter(offer.original for offer in offers)
+    bare: dict[str, Entry] = {}
     for offer in offers:
-        prefixed = public_name(offer.alias, offer.original, rules.names)
-        entry = shown.get((offer.backend, offer.original)) or offer.entry(kind, prefixed)
-        for name in (prefixed, *((offer.original,) if having[offer.original] == 1 else ())):
-            if name not in naming.entries:
-                naming.accepted.setdefault(name, entry)
+        names = _prefixed_names(offer, rules)
+        entry = shown.get((offer.backend, offer.original))
+        for name in names[:1] if entry else names:  # what is not shown must be reached by some name
+            if name not in naming.entries and name not in naming.accepted:
+                naming.accepted[name] = entry = entry or offer.entry(kind, name)
+                break
+        if entry and having[offer.original] == 1:
+            bare[offer.original] = entry
+    for name, entry in bare.items():
+        if name not in naming.entries:
+            naming.accepted.setdefault(name, entry)
 
 
 def _name_by_uri(kind: Kind, offers: list[_Offer], rules: MergeRules) -> _Naming:  # noqa: ARG001 one shape for both
@@ -204,13 +229,15 @@ def _name_by_uri(kind: Kind, offers: list[_Offer], rules: MergeRules) -> _Naming
     naming = _Naming()
     claimants = Counter(offer.original for offer in offers)
     for offer in offers:
+        if claimants[offer.original] == 1:
+            _claim(naming, kind, offer, (offer.original,))
+    for offer in offers:
         qualified = public_uri(offer.alias, offer.original)
-        shared = claimants[offer.original] > 1
-        _claim(naming, kind, offer, (qualified if shared else offer.original,))
-        if shared:
-            naming.ambiguous[offer.original] = (*naming.ambiguous.get(offer.original, ()), qualified)
-        elif entry := naming.entries.get(offer.original):
-            naming.accepted[qualified] = entry
+        if claimants[offer.original] > 1:
+            name = _claim(naming, kind, offer, (qualified, digested_uri(offer.alias, offer.original)))
+            naming.ambiguous[offer.original] = (*naming.ambiguous.get(offer.original, ()), name)
+        elif qualified not in naming.entries:
+            naming.accepted[qualified] = naming.entries[offer.original]
     naming.conflicts += [
         Conflict(kind, uri, tuple(naming.entries[name].backend for name in names), "each is listed as owner+uri")
         for uri, names in naming.ambiguous.items()

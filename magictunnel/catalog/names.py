@@ -64,10 +64,18 @@ def public_uri(alias: str, uri: str) -> str:
 
     The scheme names the owner, the rest is untouched, so templates keep their expressions.
     """
-    scheme = _ILLEGAL_IN_SCHEME.sub("-", alias.lower())
-    if scheme != alias or not scheme[:1].isalpha():
-        scheme = f"s-{scheme}-{_digest(alias, '')}"
-    return f"{scheme}+{uri}"
+    if alias != _as_scheme(alias) or not alias[:1].isalpha():
+        return digested_uri(alias, uri)
+    return f"{alias}+{uri}"
+
+
+def digested_uri(alias: str, uri: str) -> str:
+    """The same, for an alias that is no URI scheme, or where some server really has a URI like that."""
+    return f"s-{_as_scheme(alias)}-{_digest(alias, '')}+{uri}"
+
+
+def _as_scheme(alias: str) -> str:
+    return _ILLEGAL_IN_SCHEME.sub("-", alias.lower())
 
 
 def _digest(alias: str, original: str) -> str:

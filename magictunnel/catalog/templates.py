@@ -1,4 +1,4 @@
-"""Whether a URI is one that a resource template can produce (RFC 6570, all operators), in linear time and space.
+"""Whether a URI is one that a resource template can produce (RFC 6570, all operators), in bounded time.
 
 A template comes from a server and a URI from a client, so neither may make the other's matching slow:
 expressions become "any run of these characters" and matching walks the set of reachable positions.
@@ -10,8 +10,10 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-MAX_LENGTH = 8_192
-"""Characters of a URI or template that are looked at; longer ones match nothing."""
+MAX_LENGTH = 4_096
+MAX_EXPRESSIONS = 32
+"""A longer URI or template (characters), or a template of more expressions, matches nothing: the work of a match
+is the product of both, and neither side may make it large."""
 
 _EXPRESSION = re.compile(r"\{([+#./;?&]?)[^{}]*\}")
 _STOPS = {"": "/?#", "+": "", "#": "", ".": "/?#", "/": "?#", ";": "/?#", "?": "#", "&": "#"}
@@ -22,8 +24,11 @@ def matches(template: str, uri: str) -> bool:
     """Whether `template` can expand to `uri`."""
     if len(uri) > MAX_LENGTH or len(template) > MAX_LENGTH:
         return False
+    parts = _parts(template)
+    if len(parts) > MAX_EXPRESSIONS + 1:
+        return False
     reachable = {0}
-    for literal, stops in _parts(template):
+    for literal, stops in parts:
         reachable = _after_literal(uri, reachable, literal)
         if stops is not None:
             reachable = _after_run(uri, reachable, stops)
