@@ -39,7 +39,7 @@ class Links:
         alias = self._alias_of(backend)
         public = public_uri(alias, uri)
         if public in catalog.of(Kind.RESOURCE):
-            public = digested_uri(alias, uri)
+            public = digested_uri(alias, uri, "1")
         return self._remember(public, backend, uri)
 
     def _remember(self, public: str, backend: str, uri: str) -> str:

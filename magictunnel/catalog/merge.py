@@ -234,7 +234,8 @@ def _name_by_uri(kind: Kind, offers: list[_Offer], rules: MergeRules) -> _Naming
     for offer in offers:
         qualified = public_uri(offer.alias, offer.original)
         if claimants[offer.original] > 1:
-            name = _claim(naming, kind, offer, (qualified, digested_uri(offer.alias, offer.original)))
+            others = (digested_uri(offer.alias, offer.original, salt) for salt in ("1", "2", "3"))
+            name = _claim(naming, kind, offer, (qualified, *others))
             naming.ambiguous[offer.original] = (*naming.ambiguous.get(offer.original, ()), name)
         elif qualified not in naming.entries:
             naming.accepted[qualified] = naming.entries[offer.original]

@@ -69,9 +69,9 @@ def public_uri(alias: str, uri: str) -> str:
     return f"{alias}+{uri}"
 
 
-def digested_uri(alias: str, uri: str) -> str:
-    """The same, for an alias that is no URI scheme, or where some server really has a URI like that."""
-    return f"s-{_as_scheme(alias)}-{_digest(alias, '')}+{uri}"
+def digested_uri(alias: str, uri: str, salt: str = "") -> str:
+    """The same, for an alias that is no URI scheme; with a `salt` where some server really has a URI like that."""
+    return f"s-{_as_scheme(alias)}-{_digest(alias, salt)}+{uri}"
 
 
 def _as_scheme(alias: str) -> str:

@@ -106,8 +106,8 @@ def test_servers_are_listed_as_configured_and_the_others_by_name_behind_them() -
     assert list(catalog.of(Kind.TOOL)) == ["z__x", "m__x", "a__x", "b__x"]
 
 
-def test_renamed_tools_are_listed_first() -> None:
-    assert list(merge({"a": tools("x", "y")}, rules(a=renaming("a", y="mine"))).of(Kind.TOOL)) == ["mine", "a__x"]
+def test_a_renamed_tool_stays_where_its_server_lists_it() -> None:
+    assert list(merge({"a": tools("x", "y")}, rules(a=renaming("a", y="mine"))).of(Kind.TOOL)) == ["a__x", "mine"]
 
 
 # --- what a person decided
@@ -301,3 +301,24 @@ def test_only_the_kinds_that_changed_differ() -> None:
 
 def test_another_order_is_no_difference() -> None:
     assert diff(merge({"a": tools("x", "y")}, rules()), merge({"a": tools("y", "x")}, rules())) == frozenset()
+
+
+# --- what does nothing
+
+
+def test_an_override_of_a_tool_that_does_not_exist_is_told() -> None:
+    catalog = merge({"a": tools("read_file")}, rules(a=renaming("a", readfile="read")))
+
+    assert catalog.conflicts == (
+        Conflict(Kind.TOOL, "readfile", ("a",), "stands in the config, but the server has no such tool"),
+    )
+
+
+def test_an_override_that_hides_its_tool_is_no_slip_of_the_pen() -> None:
+    hidden = rules(a=ServerRules("a", overrides={"x": Override(enabled=False)}))
+
+    assert merge({"a": tools("x")}, hidden).conflicts == ()
+
+
+def test_an_override_for_a_server_that_has_not_listed_yet_is_not_complained_of() -> None:
+    assert merge({}, rules(a=renaming("a", x="run"))).conflicts == ()
