@@ -46,6 +46,6 @@ lock: $(STAMP) ## Resolve the ranges of pyproject.toml into requirements.lock an
 		--extra dev --output-file requirements.lock pyproject.toml
 
 clean: ## Remove the virtual environment and all caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 .PHONY: help setup run check test peers bench fix lock clean

@@ -40,6 +40,8 @@ COMPLETE = "completion/complete"
 _REFERENCES = {"ref/prompt": (Kind.PROMPT, "name"), "ref/resource": (Kind.TEMPLATE, "uri")}
 _OPENINGS = ("initialize", "server/discover")
 _CACHEABLE = (*LISTS, "resources/read")
+_CACHE_HINTS = frozenset({"ttlMs", "cacheScope"})
+"""What the stateless era adds to the results of these; the handshake era has no such fields."""
 
 logger = logging.getLogger(__name__)
 
@@ -131,7 +133,7 @@ class Handlers:
         if ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
             if result.get("resultType") == "input_required":
                 raise CannotAsk(str(params_of(ctx).get("name", ctx.method)))
-            return result
+            return _without_cache_hints(result) if ctx.method in _CACHEABLE else result
         result = {"resultType": "complete"} | result
         if ctx.method in _CACHEABLE and result["resultType"] == "complete":
             result = {"ttlMs": 0, "cacheScope": "private"} | result
@@ -178,6 +180,12 @@ def wants_progress(params: Json) -> bool:
     """Whether the caller gave a progress token."""
     token = params.get("_meta", {}).get("progressToken")
     return isinstance(token, str | int) and not isinstance(token, bool)
+
+
+def _without_cache_hints(result: Json) -> Json:
+    if _CACHE_HINTS.isdisjoint(result):
+        return result
+    return {key: value for key, value in result.items() if key not in _CACHE_HINTS}
 
 
 def _addressee(method: str, params: Json) -> tuple[Kind, str]:

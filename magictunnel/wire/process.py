@@ -20,6 +20,7 @@ from magictunnel.wire.lines import LineTooLong, split_lines
 EXIT_GRACE = 1.0
 """Seconds a server has to leave by itself once its stdin is closed, and again after SIGTERM."""
 _POLL = 0.01
+_SLOW_POLL = 0.5
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +62,20 @@ async def _keep_stderr(name: str, stderr: ByteReceiveStream, evidence: Evidence)
             logger.debug("%s | %s", name, evidence.heard(line))
     # A server that floods one endless line must still be able to write, or it would hang.
     await drain(stderr)
+
+
+async def exited(process: Process) -> None:
+    """Wait until the process itself has ended, whoever still holds its pipes open."""
+    try:
+        watched = os.pidfd_open(process.pid)
+    except (AttributeError, OSError):  # not on this system, or it has ended already
+        while process.returncode is None:
+            await anyio.sleep(_SLOW_POLL)
+        return
+    try:
+        await anyio.wait_readable(watched)
+    finally:
+        os.close(watched)
 
 
 async def drain(stream: ByteReceiveStream) -> None:
@@ -106,7 +121,7 @@ async def _gone(process: Process, within: float, *, whole_group: bool = False) -
     Polled: waiting for the process as such also waits for its pipes, which a child of it may hold open.
     """
     with anyio.move_on_after(within):
-        while process.returncode is None or (whole_group and _signal_group(process, 0)):  # noqa: ASYNC110
+        while process.returncode is None or (whole_group and _signal_group(process, 0)):
             await anyio.sleep(_POLL)
 
 

@@ -13,7 +13,10 @@ from mcp.shared.message import SessionMessage
 from magictunnel.wire.dispatcher import WireDispatcher
 from magictunnel.wire.evidence import Evidence
 from magictunnel.wire.lines import LineTooLong, decode, encode, split_lines
+from magictunnel.wire.process import exited
 
+_LAST_WORDS = 0.5
+"""Seconds for what a server wrote just before it ended."""
 _GONE = (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError)
 
 
@@ -25,6 +28,7 @@ async def process_wire(process: Process, evidence: Evidence) -> AsyncIterator[Wi
     async with inbox, received, to_send, outbox, anyio.create_task_group() as tasks:
         tasks.start_soon(_read, process, inbox, evidence)
         tasks.start_soon(_write, process, outbox, inbox)
+        tasks.start_soon(_end_with, process, inbox, evidence)
         yield WireDispatcher(received, to_send)
         tasks.cancel_scope.cancel()
 
@@ -43,6 +47,16 @@ async def _read(
             evidence.broke = str(error)
         except _GONE:
             return
+
+
+async def _end_with(
+    process: Process, inbox: MemoryObjectSendStream[SessionMessage | Exception], evidence: Evidence
+) -> None:
+    """A server whose process has ended is over, even if a child of it still holds the pipe open."""
+    await exited(process)
+    await anyio.sleep(_LAST_WORDS)
+    evidence.hung_up = True
+    inbox.close()
 
 
 async def _write(
