@@ -43,9 +43,10 @@ class Secrets:
         return _REFERENCE.sub(value, text)
 
     def remember(self, secret: str) -> None:
-        """Have `mask` hide this value from now on."""
-        if len(secret) >= _SHORTEST_SECRET and secret not in self._given:
-            self._given.add(secret)
+        """Have `mask` hide this value from now on, and each line of it."""
+        new = {part for part in (secret, *secret.splitlines()) if len(part) >= _SHORTEST_SECRET} - self._given
+        if new:
+            self._given |= new
             longest_first = sorted(self._given, key=len, reverse=True)
             self._pattern = re.compile("|".join(map(re.escape, longest_first)))
 

@@ -72,6 +72,7 @@ def test_every_config_key_stands_in_the_documentation() -> None:
 
 def test_every_command_and_option_stands_in_the_readme_or_the_command_page() -> None:
     import typer.main
+
     from magictunnel.cli.app import app
 
     text = (ROOT / "README.md").read_text(encoding="utf-8") + (ROOT / "docs/commands.md").read_text(encoding="utf-8")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import signal
 from collections.abc import Callable, Iterator
 
 import httpx2
@@ -14,6 +17,14 @@ from magictunnel.wire.evidence import Evidence
 
 _LOGIN = (401, 403)
 _MISSING_MODULE = ("ModuleNotFoundError", "ImportError", "Cannot find module")
+_STAND_INS = ("Connection closed", "Not Found", "Server returned an error response", "Session terminated")
+"""What the SDK says in place of an answer that never was one: the HTTP status, or the exit code, says more."""
+
+_BY_HAND = "run its command by hand to see what is wrong"
+_ENDPOINT = "check `url`: is this its MCP endpoint?"
+_LONGER = "raise `start_timeout` if it needs longer"
+_NO_SERVER = "check that the command is an MCP server, and that it logs to stderr"
+_ITS_DOCS = "look it up in the server's own documentation"
 
 
 def explain(
@@ -23,9 +34,9 @@ def explain(
     root = root_cause(error)
     if isinstance(root, httpx2.ConnectError | httpx2.ConnectTimeout):
         phase = Phase.CONNECT
-    cause, hint = _told(root, evidence) or _inferred(root, evidence)
-    if evidence.stderr and not hint:
-        hint = f"its stderr ends: {_last_words(evidence)}"
+    cause, hint = _not_started(root) or _not_reached(root, evidence) or _ended(evidence) or _answered(root, evidence)
+    if hint in (_BY_HAND, _LONGER, _ITS_DOCS) and (words := _last_words(evidence)):
+        hint = f"its stderr ends: {words}"
     return StartFailure(server, phase.value, mask(_one_line(cause)), hint=mask(_one_line(hint)))
 
 
@@ -47,65 +58,87 @@ def _rank(error: BaseException) -> int:
     return next((rank for rank, kind in enumerate(telling) if isinstance(error, kind)), len(telling))
 
 
-def _told(error: BaseException, evidence: Evidence) -> tuple[str, str] | None:
-    """What the error itself says, where it says enough."""
+def _not_started(error: BaseException) -> tuple[str, str] | None:
+    """What kept the command from running at all."""
     match error:
         case UnsetVariable():
             return error.message, error.hint
-        case FileNotFoundError() if error.filename:
-            return f"no such folder: {error.filename}", "correct `cwd` (or the command's path)"
-        case FileNotFoundError():
+        case FileNotFoundError(filename=None) if os.sep in str(error):
+            return f"there is no program {error}", "correct `command`, or install it"
+        case FileNotFoundError(filename=None):
             return f"command {str(error)!r} was not found on PATH", "install it, or write its full path in `command`"
+        case FileNotFoundError() | NotADirectoryError():
+            return f"no such folder: {error.filename}", "correct `cwd`"
         case PermissionError():
             return f"not allowed to run {error.filename}", "make it executable (chmod +x)"
-        case httpx2.ConnectTimeout():
-            return f"{_url(error)} does not answer", "check the address, and that the server is reachable from here"
-        case httpx2.ConnectError():
-            return f"cannot connect to {_url(error)}", "start that server, or correct `url`"
-        case _ if evidence.http_status in _LOGIN:
-            return (
-                f"the server answered HTTP {evidence.http_status}",
-                "it wants credentials: add `headers: {Authorization: Bearer ${TOKEN}}`",
-            )
+        case OSError(errno=errno.ENOEXEC):
+            return f"{error.filename} is no program that this system can run", "correct `command`"
         case _:
             return None
 
 
-def _inferred(error: BaseException, evidence: Evidence) -> tuple[str, str]:
-    """What can be read from what the server left behind."""
+def _not_reached(error: BaseException, evidence: Evidence) -> tuple[str, str] | None:
+    """What stood between us and a server behind a URL."""
+    match error:
+        case httpx2.ConnectTimeout():
+            return f"{_url(error)} does not answer", "check the address, and that the server is reachable from here"
+        case httpx2.ConnectError():
+            return f"cannot connect to {_url(error)}", "start that server, or correct `url`"
+        case httpx2.SSEError():
+            return str(error), _ENDPOINT
+        case MCPError() if error.message.startswith("Unexpected content type"):
+            return error.message, _ENDPOINT
+        case MCPError() | BackendError() if error.message not in _STAND_INS:
+            return None  # it answered, whatever the status
+        case _ if evidence.http_status in _LOGIN:
+            login = "it wants credentials: add `headers: {Authorization: Bearer ${TOKEN}}`"
+            return f"the server answered HTTP {evidence.http_status}", login
+        case _ if evidence.http_status is not None:
+            return f"the server answered HTTP {evidence.http_status}", _ENDPOINT
+        case _:
+            return None
+
+
+def _ended(evidence: Evidence) -> tuple[str, str] | None:
+    """How a process ended that ended by itself."""
     if any(word in line for word in _MISSING_MODULE for line in evidence.stderr):
         return f"it cannot be loaded: {_last_words(evidence)}", "install what it misses, or pin its dependencies"
     if evidence.broke:
-        return evidence.broke, ""
-    if evidence.hung_up and evidence.exit_code is not None:
-        words = f", after {_junk(evidence)}" if evidence.junk else ""
-        return f"the process ended with exit code {evidence.exit_code}{words}", ""
-    if evidence.junk:
-        words = f"{_words(error)}, but {_junk(evidence)}"
-        return words, "check that the command is an MCP server, and that it logs to stderr"
-    if evidence.http_status is not None:
-        return f"the server answered HTTP {evidence.http_status}", "check `url`: is this its MCP endpoint?"
-    return _words(error), ""
+        return evidence.broke, _NO_SERVER
+    if not evidence.hung_up or evidence.exit_code is None:
+        return None
+    words = f", after {_junk(evidence)}" if evidence.junk else ""
+    if evidence.exit_code < 0:
+        return f"the process was ended by {_signal_name(-evidence.exit_code)}{words}", _BY_HAND
+    return f"the process ended with exit code {evidence.exit_code}{words}", _BY_HAND
 
 
-def _words(error: BaseException) -> str:
+def _answered(error: BaseException, evidence: Evidence) -> tuple[str, str]:
+    """What it said, or that it said nothing."""
     match error:
-        case TimeoutError():
-            return str(error) or "no answer in time"
-        case MCPError():
-            return f"the server answered error {error.code}: {error.message}"
-        case BackendError():
-            return f"the server answered error {error.code}: {error.message}"
+        case MCPError() | BackendError():
+            return f"the server answered error {error.code}: {error.message}", _ITS_DOCS
         case ValidationError():
-            return f"its answer is not valid MCP ({error.error_count()} fields are wrong)"
-        case LinkLost():
-            return str(error)
+            return f"its answer is not valid MCP ({error.error_count()} fields are wrong)", _ITS_DOCS
+        case TimeoutError() if evidence.junk:
+            return f"{error}, but {_junk(evidence)}", _NO_SERVER
+        case TimeoutError():
+            return str(error) or "no answer in time", _LONGER
+        case LinkLost() | RuntimeError() | OSError() if str(error):
+            return str(error), _BY_HAND if evidence.exit_code is not None else _ITS_DOCS
         case _:
-            return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            return f"{type(error).__name__} {error}".strip(), "this may be a defect of MagicTunnel: report it"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def _junk(evidence: Evidence) -> str:
-    return f"{evidence.junk} line(s) on stdout that are not JSON-RPC, the first: {evidence.first_junk!r}"
+    return f"{evidence.junk} line(s) on stdout that are not JSON-RPC, the first: {evidence.first_junk}"
 
 
 def _url(error: httpx2.RequestError) -> str:

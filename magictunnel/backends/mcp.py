@@ -191,17 +191,17 @@ class McpBackend:
         self._config = config
         self._secrets = secrets
         self._era = config.era
-        self.evidence = Evidence()
+        self.evidence = Evidence(secrets.mask)
 
     @asynccontextmanager
     async def connect(self, at: AtPhase) -> AsyncIterator[Link]:
         """See `Backend.connect`. A server that hangs up on being asked its era is opened again with a handshake."""
         async with AsyncExitStack() as stack:
             try:
-                link = await stack.enter_async_context(self._open(at))
+                link = await stack.enter_async_context(self._open(at, self._era))
             except _HungUpOnProbe:
+                link = await stack.enter_async_context(self._open(at, Era.HANDSHAKE))
                 self._era = Era.HANDSHAKE
-                link = await stack.enter_async_context(self._open(at))
             yield link
 
     def explain(self, phase: Phase, error: BaseException) -> StartFailure:
@@ -209,12 +209,12 @@ class McpBackend:
         return explain(self.name, phase, error, self.evidence, self._secrets.mask)
 
     @asynccontextmanager
-    async def _open(self, at: AtPhase) -> AsyncIterator[Link]:
-        self.evidence = Evidence()
+    async def _open(self, at: AtPhase, era: Era) -> AsyncIterator[Link]:
+        self.evidence = Evidence(self._secrets.mask)
         at(Phase.RESOLVE)
         target = resolve(self._config, self._secrets)
         try:
-            async with opened_link(self.name, open_wire(self.name, target, self.evidence, at), self._era, at) as link:
+            async with opened_link(self.name, open_wire(self.name, target, self.evidence, at), era, at) as link:
                 yield link
         except* _HungUpOnProbe as group:
             raise _HungUpOnProbe from group

@@ -19,6 +19,8 @@ LONGEST_PAUSE = 30.0
 """Seconds between attempts: the pause doubles from the first to the longest, with up to a quarter of jitter."""
 COMPANY = 0.1
 """Seconds to wait, when something changed, for more that changes with it."""
+RELIST = 5.0
+"""Seconds after which a listing that could not be had is asked for again."""
 
 logger = logging.getLogger(__name__)
 
@@ -102,8 +104,9 @@ class Supervisor:
                 failure = await self._attempt()
                 if self.status.state is State.READY:
                     self._down_since = anyio.current_time()
+                news = str(failure) != str(self.status.failure)
                 self._step(Event.FAILED, failure=failure, attempts=self.status.attempts + 1)
-                logger.warning("%s", failure)
+                logger.log(logging.WARNING if news else logging.DEBUG, "%s", failure)
                 await self._pause()
         finally:
             self._step(Event.STOP)
@@ -156,16 +159,19 @@ class Supervisor:
 
     async def _keep(self, link: Link, listing: Listing) -> None:
         """List again what the backend says has changed, for as long as the link lives."""
+        stale: frozenset[Kind] = frozenset()
         while True:
-            dirty = await link.changed()
+            with anyio.move_on_after(RELIST if stale else float("inf")):
+                stale |= await link.changed()
             await anyio.sleep(COMPANY)
-            dirty |= await _already(link)
+            stale |= await _already(link)
             try:
                 with anyio.fail_after(self._limits.start_timeout):
-                    fresh = {kind: tuple(await link.list(kind)) for kind in Kind if kind in dirty}
+                    fresh = {kind: tuple(await link.list(kind)) for kind in Kind if kind in stale}
             except (BackendError, TimeoutError) as error:
                 logger.warning("%s: its new listing cannot be had, the last one stays: %s", self.name, error)
                 continue
+            stale = frozenset()
             listing = replace(listing, entries={**listing.entries, **fresh})
             self._publish(listing)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import anyio
 import httpx2
+from anyio.abc import Process
 from mcp.client.sse import sse_client
 from mcp.client.stdio import get_default_environment
 from mcp.client.streamable_http import streamable_http_client
@@ -22,7 +23,7 @@ from magictunnel.config.model import ServerConfig, Transport
 from magictunnel.secrets import Secrets
 from magictunnel.wire.dispatcher import WireDispatcher
 from magictunnel.wire.evidence import Evidence
-from magictunnel.wire.process import drain, server_process
+from magictunnel.wire.process import drain, exited, server_process
 from magictunnel.wire.stdio import process_wire
 
 MAX_EVENT = 64 * 1024 * 1024
@@ -77,7 +78,8 @@ async def open_wire(name: str, target: Target, evidence: Evidence, at: AtPhase) 
             if process.stdout is not None:
                 tasks.start_soon(drain, process.stdout)
             at(Phase.CONNECT)
-            await _answering(target.url, lambda: process.returncode is None)
+            tasks.start_soon(_end_with, process, evidence)
+            await _answering(target.url)
         at(Phase.CONNECT)
         open_remote = sse_wire if target.transport is Transport.SSE else http_wire
         yield await stack.enter_async_context(open_remote(target, evidence))
@@ -87,7 +89,7 @@ async def open_wire(name: str, target: Target, evidence: Evidence, at: AtPhase) 
 async def http_wire(target: Target, evidence: Evidence) -> AsyncIterator[WireDispatcher]:
     """Streamable HTTP."""
     async with (
-        _http_client(evidence, target.headers) as client,
+        _http_client(evidence, target.headers, "POST") as client,
         streamable_http_client(target.url, http_client=client, max_sse_event_size=MAX_EVENT) as (read, write),
     ):
         yield WireDispatcher(read, write)
@@ -98,7 +100,7 @@ async def sse_wire(target: Target, evidence: Evidence) -> AsyncIterator[WireDisp
     """The HTTP+SSE transport of the first revisions."""
 
     def client(headers: Any = None, timeout: Any = None, auth: Any = None) -> httpx2.AsyncClient:  # noqa: ARG001
-        return _http_client(evidence, headers)
+        return _http_client(evidence, headers, "GET", "POST")
 
     async with sse_client(target.url, dict(target.headers), httpx_client_factory=client) as (read, write):
         yield WireDispatcher(read, write)
@@ -113,12 +115,15 @@ async def memory_wire(server: Server[Any]) -> AsyncIterator[WireDispatcher]:
         tasks.cancel_scope.cancel()
 
 
-def _http_client(evidence: Evidence, headers: Mapping[str, str] | None) -> httpx2.AsyncClient:
-    """Deadlines are ours, per call: a stream may be silent for as long as its call may take."""
+def _http_client(evidence: Evidence, headers: Mapping[str, str] | None, *telling: str) -> httpx2.AsyncClient:
+    """A client that notes the status of answers to the `telling` methods; the rest may be refused.
+
+    Deadlines are ours, per call: a stream may be silent for as long as its call may take.
+    """
 
     async def note(response: httpx2.Response) -> None:
-        if response.status_code >= httpx2.codes.BAD_REQUEST:
-            evidence.http_status = response.status_code
+        if response.request.method in telling:
+            evidence.http_status = response.status_code if response.is_error else None
 
     return httpx2.AsyncClient(
         headers=headers,
@@ -132,6 +137,8 @@ def _executable(target: Target) -> str:
     """The command as it will be started; found on the PATH that the server itself gets."""
     command = target.command[0]
     if os.sep in command:
+        if not os.path.exists(os.path.join(target.cwd or "", command)):
+            raise FileNotFoundError(command)
         return command
     found = shutil.which(command, path=target.env.get("PATH"))
     if found is None:
@@ -139,12 +146,15 @@ def _executable(target: Target) -> str:
     return found
 
 
-async def _answering(url: str, alive: Callable[[], bool]) -> None:
-    """Wait until someone accepts connections at `url`, as long as the process that should do so lives.
+async def _end_with(process: Process, evidence: Evidence) -> None:
+    """End the connection to a server that we started when its process ends."""
+    await exited(process)
+    evidence.hung_up = True
+    raise ConnectionResetError("the process ended")
 
-    Raises:
-        ConnectionRefusedError: the process ended first.
-    """
+
+async def _answering(url: str) -> None:
+    """Wait until someone accepts connections at `url`."""
     address = httpx2.URL(url)
     port = address.port or (443 if address.scheme == "https" else 80)
     while True:
@@ -152,6 +162,4 @@ async def _answering(url: str, alive: Callable[[], bool]) -> None:
             async with await anyio.connect_tcp(address.host, port):
                 return
         except OSError:
-            if not alive():
-                raise ConnectionRefusedError(f"the process ended before it listened at {url}") from None
             await anyio.sleep(_RETRY_CONNECT)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 KEPT_LINES = 50
 MAX_LINE = 500
 """Characters kept of one line of a server's talk."""
+_LOOKED_AT = 64 * 1024
 
 
 @dataclass(slots=True)
 class Evidence:
-    """Filled by the transport as things happen; bounded, whatever the server says."""
+    """Filled by the transport as things happen; bounded, whatever the server says, and without our secrets."""
 
+    mask: Callable[[str], str] = str
+    """Hides secrets; before anything is cut, since half a secret would not be known for one."""
     stderr: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
     junk: int = 0
     """Lines on stdout that were not JSON-RPC, and were skipped."""
@@ -28,16 +32,15 @@ class Evidence:
 
     def heard(self, line: bytes) -> str:
         """Keep one line of stderr; returns it as text."""
-        text = _readable(line)
+        text = self._readable(line)
         self.stderr.append(text)
         return text
 
     def skipped(self, line: bytes) -> None:
         """Count one line of stdout that is not JSON-RPC."""
         self.junk += 1
-        self.first_junk = self.first_junk or _readable(line)
+        self.first_junk = self.first_junk or self._readable(line)
 
-
-def _readable(line: bytes) -> str:
-    text = line[: MAX_LINE * 4].decode("utf-8", "replace").strip()
-    return "".join(char if char.isprintable() else " " for char in text)[:MAX_LINE]
+    def _readable(self, line: bytes) -> str:
+        text = self.mask(line[:_LOOKED_AT].decode("utf-8", "replace").strip())
+        return "".join(char if char.isprintable() else " " for char in text)[:MAX_LINE]

@@ -76,6 +76,8 @@ async def exited(process: Process) -> None:
         await anyio.wait_readable(watched)
     finally:
         os.close(watched)
+    while process.returncode is None:  # the event loop hears of it a moment later
+        await anyio.sleep(_POLL)
 
 
 async def drain(stream: ByteReceiveStream) -> None:

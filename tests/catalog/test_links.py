@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from magictunnel.catalog.links import MAX_REMEMBERED, Links, republish
 from magictunnel.catalog.merge import MergeRules, merge
 from magictunnel.catalog.model import Catalog, Json, Kind, Listing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from magictunnel.catalog.live import LiveCatalog
 from magictunnel.catalog.merge import MergeRules, ServerRules
 from magictunnel.catalog.model import Kind, Listing

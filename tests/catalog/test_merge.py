@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+
 from magictunnel.catalog.merge import MergeRules, Override, ServerRules, diff, merge
 from magictunnel.catalog.model import Catalog, Conflict, Json, Kind, Listing
 from magictunnel.catalog.names import NameRules, Prefix, digested_name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from magictunnel.catalog.names import NameRules, digested_name, is_legal, public_name, public_uri
 
 RULES = NameRules()

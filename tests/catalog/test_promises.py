@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from magictunnel.catalog.model import Json, Kind, Listing
 from magictunnel.catalog.promises import (
     MAX_ALL_INSTRUCTIONS,

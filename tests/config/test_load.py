@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from magictunnel.config.load import find_config, load, parse
 from magictunnel.config.model import Config, Era, Naming, Problem, ServerConfig, Transport
 from magictunnel.errors import ConfigError

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from magictunnel.config.build import MAX_DEPTH
 from magictunnel.config.text import MAX_BYTES, parse_text, read_text
 from magictunnel.errors import ConfigError

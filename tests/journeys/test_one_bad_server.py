@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 import anyio
 import pytest
-from magictunnel.backends.supervisor import State
-from magictunnel.config.model import ServerConfig, Transport
 from mcp.shared.exceptions import MCPError
 
+from magictunnel.backends.supervisor import State
+from magictunnel.config.model import ServerConfig, Transport
 from tests.support.raw import Script, command, text, tool
 from tests.support.web import raw_http
 from tests.support.world import ERAS, PATIENCE, World, world
@@ -76,67 +76,53 @@ OF_STARTED_HTTP = {
 }
 
 
-def troubles(transport: str, of: dict[str, Trouble]) -> list[Any]:
-    return [pytest.param(transport, trouble, id=f"{transport}-{name}") for name, trouble in of.items()]
+ALL = {"stdio": OF_STDIO, "http": OF_HTTP, "sse": OF_SSE, "started http": OF_STARTED_HTTP}
 
 
-ALL = [
-    *troubles("stdio", OF_STDIO),
-    *troubles("http", OF_HTTP),
-    *troubles("sse", OF_SSE),
-    *troubles("started http", OF_STARTED_HTTP),
-]
-
-
-@pytest.mark.parametrize(("transport", "trouble"), ALL)
-async def test_a_bad_server_is_named_and_the_others_are_served(
-    transport: str, trouble: Trouble, tmp_path: Path
-) -> None:
-    with anyio.fail_after(PATIENCE):
-        async with bad_server(transport, trouble, tmp_path) as bad, beside_a_good_one({"bad": bad}, tmp_path) as w:
-            for era in ERAS:
-                await assert_good_is_served(w, era)
-            status = w.gateway.status["bad"]
-            assert status.failure is not None
-            assert (status.failure.server, status.failure.phase) == ("bad", trouble.phase)
-            assert trouble.cause in status.failure.cause
-            assert status.state is not State.READY
-            assert status.attempts >= 1
-
-
-async def test_all_troubles_at_once_leave_the_good_server_alone(client_era: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("transport", ALL)
+async def test_bad_servers_are_named_and_the_others_are_served(transport: str, tmp_path: Path) -> None:
     with anyio.fail_after(PATIENCE):
         async with contextlib.AsyncExitStack() as stack:
-            entries = {}
-            for number, trouble in enumerate(OF_STDIO.values()):
-                folder = tmp_path / str(number)
-                folder.mkdir()
-                entries[f"bad{number}"] = await stack.enter_async_context(bad_server("stdio", trouble, folder))
+            entries = {
+                name: await stack.enter_async_context(bad_server(transport, trouble, tmp_path, name))
+                for name, trouble in ALL[transport].items()
+            }
             w = await stack.enter_async_context(beside_a_good_one(entries, tmp_path))
-            await assert_good_is_served(w, client_era)
-            failed = {name for name, status in w.gateway.status.items() if status.failure}
-            assert failed == set(entries)
+            for era in ERAS:
+                await assert_good_is_served(w, era)
+            for name, trouble in ALL[transport].items():
+                status = w.gateway.status[name]
+                assert status.failure is not None, name
+                assert (status.failure.server, status.failure.phase) == (name, trouble.phase), status.failure
+                assert trouble.cause in status.failure.cause, name
+                assert status.state is not State.READY, name
+                assert status.attempts >= 1, name
 
 
 async def test_a_client_waits_no_longer_than_start_wait_for_a_server_that_hangs(
     client_era: str, tmp_path: Path
 ) -> None:
     with anyio.fail_after(PATIENCE):
-        async with bad_server("stdio", HANGS_AT_FIRST, tmp_path, start_timeout=600.0) as bad:
-            async with beside_a_good_one({"bad": bad}, tmp_path, start_wait=0.5) as w:
-                await assert_good_is_served(w, client_era)
-                assert w.gateway.status["bad"].state is State.STARTING
-                assert w.gateway.status["bad"].phase == "handshake"
+        async with (
+            bad_server("stdio", HANGS_AT_FIRST, tmp_path, start_timeout=600.0) as bad,
+            beside_a_good_one({"bad": bad}, tmp_path, start_wait=0.5) as w,
+        ):
+            await assert_good_is_served(w, client_era)
+            assert w.gateway.status["bad"].state is State.STARTING
+            assert w.gateway.status["bad"].phase == "handshake"
 
 
 async def test_a_tool_of_a_server_that_never_came_up_is_unknown_at_once(client_era: str, tmp_path: Path) -> None:
     with anyio.fail_after(PATIENCE):
-        async with bad_server("stdio", OF_STDIO["exits at once"], tmp_path) as bad:
-            async with beside_a_good_one({"bad": bad}, tmp_path) as w, w.client(client_era) as client:
-                with pytest.raises(MCPError) as refusal:
-                    await client.call_tool("bad__echo")
-                assert refusal.value.code == -32602
-                assert "bad__echo" in refusal.value.message
+        async with (
+            bad_server("stdio", OF_STDIO["exits at once"], tmp_path) as bad,
+            beside_a_good_one({"bad": bad}, tmp_path) as w,
+            w.client(client_era) as client,
+        ):
+            with pytest.raises(MCPError) as refusal:
+                await client.call_tool("bad__echo")
+            assert refusal.value.code == -32602
+            assert "bad__echo" in refusal.value.message
 
 
 async def test_a_server_that_cannot_list_one_kind_is_no_half_a_server(client_era: str, tmp_path: Path) -> None:
@@ -169,10 +155,10 @@ async def beside_a_good_one(
 
 @asynccontextmanager
 async def bad_server(
-    transport: str, trouble: Trouble, folder: Path, start_timeout: float = START_TIMEOUT
+    transport: str, trouble: Trouble, folder: Path, name: str = "bad", start_timeout: float = START_TIMEOUT
 ) -> AsyncIterator[ServerConfig]:
     """The config entry of a server with that trouble; the server runs if it is one that we do not start."""
-    script = Script(name="bad", offers=TOOLS, **trouble.script)
+    script = Script(name=name, offers=TOOLS, **trouble.script)
     limits = {"start_timeout": start_timeout}
     if transport == "stdio":
         program, *args = command(script, folder)

@@ -7,11 +7,11 @@ from typing import Any
 
 import anyio
 import pytest
+
 from magictunnel.backends.mcp import McpBackend
 from magictunnel.backends.supervisor import Limits, Supervisor
 from magictunnel.config.model import ServerConfig, Transport
 from magictunnel.secrets import Secrets
-
 from tests.support.process import Tunnel, config_file, entry, over_stdio, shell
 from tests.support.raw import Script, command, text, tool
 from tests.support.world import PATIENCE
@@ -80,7 +80,8 @@ async def test_what_libraries_print_and_warn_in_our_process_goes_to_stderr(clien
 
 async def test_a_client_that_writes_junk_gets_json_rpc_back(client_era: str, tmp_path: Path) -> None:
     with anyio.fail_after(PATIENCE):
-        async with over_stdio(config_file(tmp_path, noisy(tmp_path))) as host:
+        good = {"good": noisy(tmp_path)["good"]}
+        async with over_stdio(config_file(tmp_path, good)) as host:
             assert host.process.stdin is not None
             await host.open(client_era)
             for junk in (b"hello?\n", b"{]\n", b"\n", b"\xff\xfe\n", b'{"jsonrpc": "2.0"}\n', b"[]\n"):

@@ -8,14 +8,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import anyio
 from anyio.streams.buffered import BufferedByteReceiveStream
@@ -24,6 +24,7 @@ from mcp.client.stdio import get_default_environment
 from magictunnel.config.load import load
 from tests.peers.compare import KINDS, addressed, comparable, merged
 from tests.peers.install import Peers
+from tests.peers.processes import CAN_SEE, drain, free_port, marked, until_gone
 from tests.peers.sandbox import Sandbox
 from tests.peers.servers import OVER_HTTP, OVER_SSE, Ask, Server, everything_at, servers_of
 from tests.peers.wires import Json, RawClient, end, http_client, stdio_client
@@ -33,7 +34,7 @@ from tests.support.world import world
 TOUR_TIMEOUT = 240.0
 """Seconds that a tour through all servers may take."""
 _MARK = "MAGICTUNNEL_PEERS_RUN"
-_GONE_WITHIN = 15.0
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Recorder:
     def __init__(self, peers: Peers, box: Sandbox) -> None:
         self._peers = peers
         self._box = box
-        self._run_id = uuid.uuid4().hex
+        self._mark = f"{_MARK}={uuid.uuid4().hex}"
         self.servers = {name: self._marked(server) for name, server in servers_of(peers, box).items()}
         self.compared: Counter[str] = Counter()
         self.direct = cache(self._direct)
@@ -102,10 +103,10 @@ class Recorder:
 
         async def record() -> Tour:
             capabilities = await _our_capabilities(self._box.root)
-            async with self._running(name) as server, self._client(server, era, capabilities) as client:
+            async with self.running(name) as server, self._client(server, era, capabilities) as client:
                 return await _tour(client, {name: server}, lambda _name, ask: ask.params)
 
-        return self._bounded(record)
+        return self.run(record)
 
     def _through(self, names: tuple[str, ...], route: Route) -> Tour:
         """Servers with us in between."""
@@ -115,37 +116,33 @@ class Recorder:
                 servers = {name: await tasks.start(self._keep, name) for name in names}
                 async with self._front(servers, route) as client:
                     tour = await _tour(client, servers, addressed)
+                    assert marked(self._mark) or not CAN_SEE, "whether they leave could not be seen"
                 tasks.cancel_scope.cancel()
             return tour
 
-        return self._bounded(record)
+        return self.run(record)
 
-    async def ask_through(self, servers: Mapping[str, Server], route: Route, asks: list[Ask]) -> tuple[Tour, list[Json]]:
+    async def ask_through(
+        self, servers: Mapping[str, Server], route: Route, asks: list[Ask]
+    ) -> tuple[Tour, list[Json]]:
         """The lists of `servers`, and the answers to `asks` as a client of ours writes them."""
         async with self._front(servers, route) as client:
             return await _tour(client, {}, addressed), [await client.ask(ask.method, ask.params) for ask in asks]
 
-    def running(self, name: str) -> AbstractAsyncContextManager[Server]:
-        """A server by its name; started, if it is not its client who does that."""
-        return self._running(name)
-
-    def run(self, record: Callable[[], object]) -> None:
-        """Like a tour: on a fresh sandbox, bounded, and with nobody left behind."""
-        self._bounded(record)  # type: ignore[arg-type]
-
     async def _keep(self, name: str, *, task_status: anyio.abc.TaskStatus[Server]) -> None:
-        async with self._running(name) as server:
+        async with self.running(name) as server:
             task_status.started(server)
             await anyio.sleep_forever()
 
     @asynccontextmanager
-    async def _running(self, name: str) -> AsyncIterator[Server]:
+    async def running(self, name: str) -> AsyncIterator[Server]:
+        """A server by its name; started, if it is not its client who does that."""
         if name not in (OVER_HTTP, OVER_SSE):
             yield self.servers[name]
             return
         entry = self.servers["everything"].entry
         mode = "sse" if name == OVER_SSE else "streamableHttp"
-        port = _free_port()
+        port = free_port()
         environ = get_default_environment() | entry["env"] | {"PORT": str(port)}
         process = await anyio.open_process(
             [entry["command"], *entry["args"], mode], env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
@@ -157,7 +154,7 @@ class Recorder:
                 with anyio.fail_after(30):
                     while str(port).encode() not in await talk.receive_until(b"\n", 10_000):
                         pass
-                tasks.start_soon(_drain, talk)
+                tasks.start_soon(drain, talk)
                 yield everything_at(f"http://127.0.0.1:{port}/{'sse' if mode == 'sse' else 'mcp'}")
                 tasks.cancel_scope.cancel()
         finally:
@@ -179,7 +176,7 @@ class Recorder:
         config.write_text(json.dumps({"mcpServers": entries, "start_wait": "60s"}), encoding="utf-8")
         if route.front == "stdio":
             command = [sys.executable, "-m", "magictunnel", "serve", "--stdio", "-c", str(config)]
-            environ = get_default_environment() | {_MARK: self._run_id}
+            environ = get_default_environment() | dict([self._mark.split("=")])
             async with stdio_client(command, environ, str(self._box.root), route.era, {}) as client:
                 yield client
             return
@@ -190,26 +187,21 @@ class Recorder:
             async with http_client(f"http://127.0.0.1:{w.port}/{path}", route.era, {}) as client:
                 yield client
 
-    def _bounded(self, record: Callable[[], object]) -> Tour:
-        async def within() -> Tour:
+    def run(self, record: Callable[[], Awaitable[Found]]) -> Found:
+        """Record on a sandbox made anew, boundedly, with no process left behind."""
+
+        async def within() -> Found:
             with anyio.fail_after(TOUR_TIMEOUT):
-                return await record()  # type: ignore[misc]
+                found = await record()
+            await until_gone(self._mark)
+            return found
 
         self._box.reset()
-        tour = anyio.run(within)
-        self._assert_all_gone()
-        return tour
+        return anyio.run(within)
 
     def _marked(self, server: Server) -> Server:
-        entry = server.entry | {"env": server.entry["env"] | {_MARK: self._run_id}}
+        entry = server.entry | {"env": server.entry["env"] | dict([self._mark.split("=")])}
         return Server(entry, server.asks, server.stateless, server.not_called)
-
-    def _assert_all_gone(self) -> None:
-        """No process of a tour is left, neither ours nor a server's nor a child of one."""
-        end_of_patience = time.monotonic() + _GONE_WITHIN
-        while left := _marked_processes(f"{_MARK}={self._run_id}".encode()):
-            assert time.monotonic() < end_of_patience, f"left behind: {left}"
-            time.sleep(0.02)
 
 
 async def _tour(client: RawClient, servers: Mapping[str, Server], params_of: Callable[[str, Ask], Json]) -> Tour:
@@ -231,32 +223,4 @@ async def _our_capabilities(folder: Path) -> Json:
     opening = next(message for message in received if message["method"] == "initialize")
     found = opening["params"]["capabilities"]
     assert isinstance(found, dict)
-    return found
-
-
-async def _drain(talk: BufferedByteReceiveStream) -> None:
-    while True:
-        try:
-            await talk.receive()
-        except (anyio.EndOfStream, anyio.ClosedResourceError, anyio.BrokenResourceError):
-            return
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _marked_processes(mark: bytes) -> dict[str, str]:
-    """Processes with `mark` in their environment, with their command lines; none where there is no /proc."""
-    found: dict[str, str] = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if mark in (folder / "environ").read_bytes().split(b"\0"):
-                found[folder.name] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-        except OSError:
-            continue
     return found

@@ -16,7 +16,9 @@ PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489"
     "0000000d49444154789c6360606060000000050001a5f645400000000049454e44ae426082"
 )
-SOUND = b"RIFF\x24\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x40\x1f\x00\x00\x40\x1f\x00\x00\x01\x00\x08\x00data"
+SOUND = (
+    b"RIFF\x24\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x40\x1f\x00\x00\x40\x1f\x00\x00\x01\x00\x08\x00data"
+)
 MOMENT = 1_750_000_000
 GIT_ENV = {
     "GIT_CONFIG_GLOBAL": os.devnull,
@@ -101,7 +103,7 @@ def web_site() -> Iterator[str]:
 
 
 class _Pages(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:  # noqa: N802 the base class calls it so
+    def do_GET(self) -> None:
         kind, text = PAGES.get(self.path, ("", ""))
         body = text.encode()
         self.send_response(200 if kind else 404)

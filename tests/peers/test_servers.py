@@ -42,7 +42,8 @@ def test_a_server_over_the_network_does_too(recorder: Recorder, route: Route, na
     direct = recorder.direct(name, route.era)
     for kind, (_, key) in KINDS.items():
         named = [
-            entry | ({key: entry[key].removeprefix(f"{name}__")} if key == "name" else {}) for entry in tour.listed[kind]
+            entry | ({key: entry[key].removeprefix(f"{name}__")} if key == "name" else {})
+            for entry in tour.listed[kind]
         ]
         assert named == direct.listed[kind]
     assert recorder.differences(name, route, tour) == {}
@@ -57,6 +58,23 @@ def test_every_tool_prompt_and_resource_of_it_is_asked_for(recorder: Recorder, n
     assert offered - asked - set(server.not_called) == set()
     asked_uris = {ask.params["uri"] for ask in server.asks.values() if "uri" in ask.params}
     assert bool(asked_uris) == bool(listed["resources"])
+
+
+@needs_node
+def test_the_tours_show_everything_that_an_answer_can_have(recorder: Recorder) -> None:
+    answers = [
+        answer for name in recorder.servers for answer in recorder.direct(name, "handshake").answered[name].values()
+    ]
+    results = [answer["result"] for answer in answers if "result" in answer]
+    blocks = [block for result in results for block in result.get("content", [])]
+    contents = [content for result in results for content in result.get("contents", [])]
+    assert {block["type"] for block in blocks} == {"text", "image", "audio", "resource_link", "resource"}
+    assert {key for content in contents for key in content} >= {"uri", "mimeType", "text", "blob", "_meta"}
+    assert {key for result in results for key in result} >= {
+        "content", "contents", "messages", "completion", "structuredContent", "isError", "_meta", "description",
+    }  # fmt: skip
+    assert {answer["error"]["code"] for answer in answers if "error" in answer} >= {-32602, -32603}
+    assert [told["progressToken"] for answer in answers for told in answer.get("told", [])] == ["p"] * 3 + [0] * 2
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.era == "stateless"], ids=str)
@@ -76,13 +94,14 @@ def test_what_nobody_has_is_refused_as_the_protocol_says(recorder: Recorder, rou
         Ask("tools/call", {"name": "git__nothing", "arguments": {}}),
         Ask("prompts/get", {"name": "fetch__nothing"}),
         Ask("resources/read", {"uri": "nobody://has/this"}),
-        Ask("completion/complete", {"ref": {"type": "ref/prompt", "name": "x"}, "argument": {"name": "a", "value": ""}}),
+        Ask(
+            "completion/complete", {"ref": {"type": "ref/prompt", "name": "x"}, "argument": {"name": "a", "value": ""}}
+        ),
     ]
     servers = {name: recorder.servers[name] for name in ("git", "fetch", "fast")}
 
     async def record() -> None:
         _, answers = await recorder.ask_through(servers, route, asks)
-        print(answers)
         tool, prompt, resource, completion = (answer["error"]["code"] for answer in answers)
         assert (tool, prompt) == (-32602, -32602)
         assert resource == -32602, "one server has resources, so what it says itself is passed on"

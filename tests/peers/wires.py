@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Any, Protocol
 
@@ -70,7 +70,7 @@ class RawClient:
             await self._send(message)
             while (answer := await self._wire.receive()).get("id") != self._last or "method" in answer:
                 await self._hear(answer, told)
-        found = {key: answer[key] for key in ("result", "error") if key in answer}
+        found: Json = {key: answer[key] for key in ("result", "error") if key in answer}
         return found | {"told": told} if told else found
 
     async def all(self, method: str, key: str) -> list[Json]:
@@ -218,7 +218,7 @@ async def end(process: Process) -> None:
     await process.aclose()
 
 
-async def _messages(response: httpx2.Response) -> AsyncIterator[Json]:
+async def _messages(response: httpx2.Response) -> AsyncGenerator[Json, None]:
     if response.headers.get("content-type", "").startswith("text/event-stream"):
         async with aclosing(_events(response)) as events:
             async for _, data in events:
@@ -227,7 +227,7 @@ async def _messages(response: httpx2.Response) -> AsyncIterator[Json]:
         yield _object(await response.aread())
 
 
-async def _events(response: httpx2.Response) -> AsyncIterator[tuple[str, str]]:
+async def _events(response: httpx2.Response) -> AsyncGenerator[tuple[str, str], None]:
     """`(event, data)` of each event. Only CR and LF end a line here: U+2028, say, is text."""
     fields: list[tuple[str, str]] = []
     rest = b""

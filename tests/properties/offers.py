@@ -13,12 +13,30 @@ from magictunnel.catalog.names import NameRules, Prefix, digested_name, public_n
 
 law = settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 """How every law is tried: often, and without a clock."""
+merge_law = settings(law, max_examples=100)
+"""The same for laws about whole catalogs, each of which is hundreds of choices."""
 
 RULES = NameRules()
 SEPARATORS = ("__", "_", "-", "a", "_a_")
 
 _ALIASES = ("a", "b", "c", "a_", "_a", "a__b", "acme", "acme_", "A", "Ä", "x" * 50)
-_PLAIN = ("x", "y", "_x", "x_", "__x", "b__x", "status", "_status", "a.b", "a/b", "a b", "ö", "\ud800", "n" * 64, "n" * 90)
+_PLAIN = (
+    "x",
+    "y",
+    "_x",
+    "x_",
+    "__x",
+    "b__x",
+    "status",
+    "_status",
+    "a.b",
+    "a/b",
+    "a b",
+    "ö",
+    "\ud800",
+    "n" * 64,
+    "n" * 90,
+)
 _DIGESTED = tuple(digested_name(alias, name, RULES) for alias in ("a", "acme_") for name in ("x", "a.b"))
 _PREFIXED = tuple(public_name(alias, name, RULES) for alias in ("a", "b", "c") for name in ("x", "y", "a.b"))
 _URIS = ("x:1", "file:///etc/motd", "x:{id}", "x:{+path}")
@@ -52,7 +70,12 @@ worlds = st.dictionaries(aliases, listings, max_size=4)
 @st.composite
 def overrides(draw: st.DrawFn, names: st.SearchStrategy[str] = originals) -> dict[str, Override]:
     """What a person decided about tools, by their names there."""
-    one = st.builds(Override, name=st.none() | legal_names, description=st.none() | st.just("mine"), enabled=st.none() | st.booleans())
+    one = st.builds(
+        Override,
+        name=st.none() | legal_names,
+        description=st.none() | st.just("mine"),
+        enabled=st.none() | st.booleans(),
+    )
     return draw(st.dictionaries(names, one, max_size=2))
 
 

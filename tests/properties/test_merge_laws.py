@@ -12,7 +12,7 @@ from magictunnel.catalog.live import LiveCatalog
 from magictunnel.catalog.merge import MergeRules, ServerRules, diff, merge
 from magictunnel.catalog.model import Catalog, Entry, Kind, Listing, everything
 from magictunnel.catalog.names import NameRules, Prefix, public_name
-from tests.properties.offers import law, listings, merges, modes, offered, originals, pair, worlds
+from tests.properties.offers import law, listings, merge_law, merges, modes, offered, originals, pair, worlds
 
 kinds = st.sampled_from(list(Kind))
 globs = st.lists(st.sampled_from(["*", "x*", "*_*", "?", "a.b", "[ab]*", "x:*"]), max_size=2).map(tuple)
@@ -23,7 +23,7 @@ def names_of(catalog: Catalog) -> dict[tuple[Kind, str, str], str]:
     return {(kind, *pair(entry)): entry.name for kind in Kind for entry in catalog.of(kind).values()}
 
 
-@law
+@merge_law
 @given(merges(), st.randoms(use_true_random=False))
 def test_the_order_of_listings_makes_no_difference(made, random) -> None:
     found, rules = made
@@ -35,25 +35,27 @@ def test_the_order_of_listings_makes_no_difference(made, random) -> None:
     assert [list(one.accepted[kind]) for kind in Kind] == [list(other.accepted[kind]) for kind in Kind]
 
 
-@law
+@merge_law
 @given(merges())
 def test_equals_do_not_differ(made) -> None:
     found, rules = made
     assert diff(merge(found, rules), merge(found, rules)) == frozenset()
 
 
-@law
+@merge_law
 @given(merges(), merges())
 def test_what_differs_is_told_and_nothing_else(one_made, other_made) -> None:
     one, other = merge(*one_made), merge(*other_made)
     for kind in Kind:
         seen = {entry.name: entry.definition for entry in visible(one, kind, everything)}
-        assert seen == {entry.name: entry.definition for entry in visible(other, kind, everything)} or kind in diff(one, other)
+        assert seen == {entry.name: entry.definition for entry in visible(other, kind, everything)} or kind in diff(
+            one, other
+        )
         assert one.of(kind) != other.of(kind) or kind not in diff(one, other)
     assert diff(one, other) == diff(other, one)
 
 
-@law
+@merge_law
 @given(merges(), kinds)
 def test_an_equal_listing_tells_nobody(made, kind) -> None:
     found, rules = made
@@ -71,7 +73,7 @@ def test_an_equal_listing_tells_nobody(made, kind) -> None:
     assert live.current is before
 
 
-@law
+@merge_law
 @given(merges())
 def test_a_server_that_goes_and_returns_leaves_no_trace(made) -> None:
     found, rules = made
@@ -85,7 +87,7 @@ def test_a_server_that_goes_and_returns_leaves_no_trace(made) -> None:
     assert live.current == before == merge(found, rules)
 
 
-@law
+@merge_law
 @given(merges(), st.sets(st.integers(0, 30)), st.text(max_size=5))
 def test_listed_is_what_is_found(made, hidden, stray) -> None:
     found, rules = made
@@ -100,14 +102,19 @@ def test_listed_is_what_is_found(made, hidden, stray) -> None:
         listed = visible(catalog, kind, allows)
         for entry in listed:
             assert find(catalog, kind, entry.name, allows) is entry
-        askable = [*catalog.of(kind), *catalog.accepted[kind], *(name for _, name in offered(found, rules, kind)), stray]
+        askable = [
+            *catalog.of(kind),
+            *catalog.accepted[kind],
+            *(name for _, name in offered(found, rules, kind)),
+            stray,
+        ]
         for name in askable:
             got = find(catalog, kind, name, allows)
             assert got is None or allows(got)
             assert (got is None) or got in listed or name in catalog.accepted[kind]
 
 
-@law
+@merge_law
 @given(merges(), kinds)
 def test_a_name_always_leads_to_a_thing_that_its_owner_offers(made, kind) -> None:
     found, rules = made
@@ -118,7 +125,7 @@ def test_a_name_always_leads_to_a_thing_that_its_owner_offers(made, kind) -> Non
     assert all(name == entry.name for name, entry in catalog.of(kind).items())
 
 
-@law
+@merge_law
 @given(merges(), kinds)
 def test_a_definition_is_its_owners_but_for_name_and_overrides(made, kind) -> None:
     found, rules = made
@@ -132,20 +139,21 @@ def test_a_definition_is_its_owners_but_for_name_and_overrides(made, kind) -> No
         assert set(first) <= set(entry.definition)
 
 
-@law
+@merge_law
 @given(merges(), kinds)
 def test_a_listing_keeps_its_own_order(made, kind) -> None:
-    """Explicit names first, then as each server lists them, servers as configured."""
+    """Servers as configured, and what each offers as it lists it."""
     found, rules = made
     catalog = merge(found, rules)
     servers = rules.order(found)
-    by_name = [entry for entry in catalog.of(kind).values() if entry.original not in rules.of(entry.backend).overrides]
-    order = {one: at for at, one in enumerate(sorted(offered(found, rules, kind), key=lambda one: servers.index(one[0])))}
-    positions = [order[pair(entry)] for entry in by_name]
+    order = {
+        one: at for at, one in enumerate(sorted(offered(found, rules, kind), key=lambda one: servers.index(one[0])))
+    }
+    positions = [order[pair(entry)] for entry in catalog.of(kind).values()]
     assert positions == sorted(positions)
 
 
-@law
+@merge_law
 @given(worlds, listings, modes, st.integers(0, 4))
 def test_an_unrelated_server_changes_no_name(found, newcomer, mode, place) -> None:
     rules = MergeRules(prefix=mode)

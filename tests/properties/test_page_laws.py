@@ -99,7 +99,10 @@ def test_cursors_that_have_broken_others() -> None:
     deep = base64.urlsafe_b64encode(b"[" * 100_000).decode()
     long = base64.urlsafe_b64encode(b'[%s, "x"]' % (b"9" * 5_000)).decode()
     bad = ["", "0", "====", "é", "\ud800", b"\xff", 0, 1.5, True, [], {}, object(), deep, long, "A" * 1_000_000]
-    bad += [base64.urlsafe_b64encode(json.dumps(value).encode()).decode() for value in ([-1, "x"], [1], [1, 2], {"a": 1, "b": 2})]
+    bad += [
+        base64.urlsafe_b64encode(json.dumps(value).encode()).decode()
+        for value in ([-1, "x"], [1], [1, 2], {"a": 1, "b": 2})
+    ]
     for cursor in bad:
         try:
             page(entries(["x"]), cursor)

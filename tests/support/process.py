@@ -1,4 +1,4 @@
-"""`magictunnel` as a process of its own: a raw client on its stdin and stdout, its stderr, and what it leaves behind."""
+"""`magictunnel` as a process of its own: a raw client on its stdin and stdout, and what it leaves behind."""
 
 from __future__ import annotations
 

@@ -119,7 +119,10 @@ class RawServer:
             return self._error(message, {"code": -32601, "message": "Method not found"} if stateless else refusal)
         if method == "subscriptions/listen":
             self.listeners[message["id"]] = push
-            acknowledged = {"notifications": params.get("notifications", {}), "_meta": {SUBSCRIPTION_KEY: message["id"]}}
+            acknowledged = {
+                "notifications": params.get("notifications", {}),
+                "_meta": {SUBSCRIPTION_KEY: message["id"]},
+            }
             push({"jsonrpc": "2.0", "method": "notifications/subscriptions/acknowledged", "params": acknowledged})
             return None
         result = self._result(method, params, message)
@@ -131,7 +134,9 @@ class RawServer:
 
     def _result(self, method: str, params: Json, message: Json) -> Json:
         script = self.script
-        about = {"capabilities": self.capabilities} | ({"instructions": script.instructions} if script.instructions else {})
+        about = {"capabilities": self.capabilities} | (
+            {"instructions": script.instructions} if script.instructions else {}
+        )
         if method == "initialize":
             named = {"protocolVersion": HANDSHAKE, "serverInfo": {"name": script.name, "version": "1"}}
             return script.answers.get(method) or about | named
@@ -146,7 +151,9 @@ class RawServer:
             return text("changed")
         if method == "tools/call":
             self.calls_answered += 1
-            return text(json.dumps({"server": script.name, "tool": params["name"], "arguments": params.get("arguments")}))
+            return text(
+                json.dumps({"server": script.name, "tool": params["name"], "arguments": params.get("arguments")})
+            )
         if method == "resources/read":
             return {"contents": [{"uri": params["uri"], "text": f"{params['uri']} of {script.name}"}]}
         if method == "prompts/get":

@@ -8,7 +8,7 @@ import json
 import socket
 import uuid
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import anyio
@@ -34,12 +34,15 @@ class QuietUvicorn(uvicorn.Server):
 @asynccontextmanager
 async def served(app: Starlette, port: int = 0) -> AsyncIterator[int]:
     """Serve an ASGI application on loopback; yields the port."""
-    listener = socket.socket()
+    # Named as TCP, or asyncio would not set TCP_NODELAY, and each answer would take 40 ms.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))
     listener.listen(128)
     web = QuietUvicorn(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1))
-    async with anyio.create_task_group() as tasks:
+    async with AsyncExitStack() as stack:
+        stack.callback(listener.close)
+        tasks = await stack.enter_async_context(anyio.create_task_group())
         tasks.start_soon(web.serve, [listener])
         try:
             yield listener.getsockname()[1]
@@ -110,7 +113,7 @@ async def _put_answer(server: RawServer, message: Json, queue: Queue) -> None:
 
 async def _answer(server: RawServer, message: Json, push: Callable[[Json], None]) -> Json | None:
     await anyio.sleep(server.delay(message))
-    while server.waits(message):  # noqa: ASYNC110 the same loop serves stdio, without an event loop
+    while server.waits(message):
         await anyio.sleep(0.002)
     try:
         return server.handle(message, push)

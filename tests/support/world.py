@@ -10,6 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+from mcp.client.client import Client
+from mcp.client.session import IncomingMessage
+from mcp.client.sse import sse_client
+
 from magictunnel.backends.base import Backend
 from magictunnel.backends.supervisor import State
 from magictunnel.catalog.model import Json
@@ -17,10 +21,6 @@ from magictunnel.config.model import Config, Era, Naming, ServerConfig, Transpor
 from magictunnel.front.http import listen_on, serve_http
 from magictunnel.front.server import FrontServer
 from magictunnel.gateway import Gateway, build, running
-from mcp.client.client import Client
-from mcp.client.session import IncomingMessage
-from mcp.client.sse import sse_client
-
 from tests.support.raw import RawServer, Script, command
 from tests.support.web import raw_http
 
@@ -99,7 +99,9 @@ async def world(
             if over == "stdio":
                 assert tmp_path is not None
                 words = command(script, tmp_path)
-                entries[script.name] = ServerConfig(type=Transport.STDIO, command=words[0], args=tuple(words[1:]), **keys)
+                entries[script.name] = ServerConfig(
+                    type=Transport.STDIO, command=words[0], args=tuple(words[1:]), **keys
+                )
                 continue
             server, port = await stack.enter_async_context(raw_http(script))
             servers[script.name] = server
@@ -110,6 +112,7 @@ async def world(
         await stack.enter_async_context(running(gateway))
         front = FrontServer(gateway, page_size)
         listener = listen_on("127.0.0.1", 0)
+        stack.callback(listener.close)
         tasks = await stack.enter_async_context(anyio.create_task_group())
         tasks.start_soon(serve_http, front, listener)
         stack.callback(tasks.cancel_scope.cancel)

@@ -1,0 +1,117 @@
+"""What goes with a request in each era, and what comes off a result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from magictunnel.backends.envelope import CLIENT_INFO, enveloped, forwardable, headers, inner_result
+
+VERSION = "io.modelcontextprotocol/protocolVersion"
+INFO = "io.modelcontextprotocol/clientInfo"
+CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
+SERVER_INFO = "io.modelcontextprotocol/serverInfo"
+LOG_LEVEL = "io.modelcontextprotocol/logLevel"
+CALLERS = {VERSION: "1999-01-01", INFO: {"name": "caller"}, CAPABILITIES: {"sampling": {}}, LOG_LEVEL: "debug"}
+
+
+@pytest.mark.parametrize(
+    ("meta", "kept"),
+    [
+        ({"mine": 1, "progressToken": 7, "io.modelcontextprotocol/subscriptionId": 3} | CALLERS, {"mine": 1}),
+        ({"com.example/x": None}, {"com.example/x": None}),
+        ({}, {}),
+        (None, {}),
+        ("text", {}),
+        ([1], {}),
+    ],
+)
+def test_only_what_is_meant_for_the_other_end_is_passed_on(meta: Any, kept: dict[str, Any]) -> None:
+    assert forwardable(meta) == kept
+
+
+def test_a_request_of_the_stateless_era_says_who_we_are_and_what_its_caller_can_do() -> None:
+    params = {"name": "x", "arguments": {"odd": [None]}, "_meta": {"mine": 1, "progressToken": 7} | CALLERS}
+
+    sent = enveloped(params, "2026-07-28", stateless=True, capabilities={"elicitation": {}})
+
+    assert sent == {
+        "name": "x",
+        "arguments": {"odd": [None]},
+        "_meta": {"mine": 1, VERSION: "2026-07-28", INFO: CLIENT_INFO, CAPABILITIES: {"elicitation": {}}},
+    }
+    assert params["_meta"][VERSION] == "1999-01-01"
+
+
+def test_a_request_of_the_handshake_era_carries_no_envelope() -> None:
+    def sent(params: dict[str, Any]) -> dict[str, Any]:
+        return enveloped(params, "2025-11-25", stateless=False, capabilities={"sampling": {}})
+
+    assert sent({"name": "x", "_meta": {"mine": 1} | CALLERS}) == {"name": "x", "_meta": {"mine": 1}}
+    assert sent({"name": "x", "_meta": CALLERS}) == {"name": "x"}
+    assert sent({"name": "x"}) == {"name": "x"}
+
+
+def test_headers_name_the_method_and_the_entry_in_the_stateless_era() -> None:
+    def sent(method: str, params: dict[str, Any]) -> dict[str, str]:
+        found = headers(method, params, "2026-07-28", stateless=True, mirrored={})
+        return {name.lower(): value for name, value in found.items()}
+
+    assert sent("tools/call", {"name": "x"}) == {
+        "mcp-protocol-version": "2026-07-28",
+        "mcp-method": "tools/call",
+        "mcp-name": "x",
+    }
+    assert sent("resources/read", {"uri": "x:1"})["mcp-name"] == "x:1"
+    assert "mcp-name" not in sent("tools/list", {})
+    assert "mcp-name" not in sent("tools/call", {"name": 7})
+
+
+def test_a_name_that_is_no_header_text_is_encoded() -> None:
+    name = headers("tools/call", {"name": "größe\n"}, "v", stateless=True, mirrored={})["mcp-name"]
+
+    assert name.isascii()
+    assert name.isprintable()
+
+
+def test_mirrored_arguments_go_as_headers_too() -> None:
+    def sent(params: dict[str, Any]) -> dict[str, str]:
+        found = headers("tools/call", params, "v", stateless=True, mirrored={("region",): "Region"})
+        return {name.lower(): value for name, value in found.items() if name.lower().startswith("mcp-param-")}
+
+    assert sent({"name": "x", "arguments": {"region": "eu", "other": 1}}) == {"mcp-param-region": "eu"}
+    assert sent({"name": "x", "arguments": {"other": 1}}) == {}
+    assert sent({"name": "x", "arguments": "odd"}) == {}
+    assert sent({"name": "x"}) == {}
+
+
+def test_the_handshake_era_has_one_header() -> None:
+    sent = headers("tools/call", {"name": "x"}, "2025-11-25", stateless=False, mirrored={("a",): "A"})
+
+    assert {name.lower(): value for name, value in sent.items()} == {"mcp-protocol-version": "2025-11-25"}
+
+
+@pytest.mark.parametrize(
+    ("result", "inner"),
+    [
+        ({"content": [], "resultType": "complete"}, {"content": []}),
+        ({"resultType": "complete", "_meta": {SERVER_INFO: {"name": "s"}}}, {}),
+        ({"content": [], "_meta": {"mine": 1, SERVER_INFO: {}}}, {"content": [], "_meta": {"mine": 1}}),
+    ],
+)
+def test_a_result_loses_what_belongs_to_its_connection(result: dict[str, Any], inner: dict[str, Any]) -> None:
+    assert inner_result(result) == inner
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        {"content": [], "odd": {"_meta": {SERVER_INFO: 1}}},
+        {"resultType": "input_required", "requestState": "s"},
+        {"_meta": {"mine": 1}},
+        {"_meta": "odd"},
+    ],
+)
+def test_any_other_result_passes_as_the_very_same_object(result: dict[str, Any]) -> None:
+    assert inner_result(result) is result

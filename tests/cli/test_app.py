@@ -1,0 +1,51 @@
+"""The root command."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+import pytest
+from typer.testing import CliRunner
+
+from magictunnel.cli.app import app
+from tests.support.process import ran
+
+COMMANDS = ("serve", "list", "inspect", "call", "read", "prompt", "check")
+
+
+def test_help_names_every_command_and_the_exit_codes() -> None:
+    result = CliRunner().invoke(app, ["--help"])
+
+    assert result.exit_code == 0
+    assert all(f" {command} " in result.stdout for command in COMMANDS)
+    assert "Exit codes" in result.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str) -> None:
+    result = CliRunner().invoke(app, [command, "--help"])
+
+    assert result.exit_code == 0
+    assert "--config" in result.stdout
+
+
+def test_without_a_command_it_shows_how_it_is_used() -> None:
+    result = CliRunner().invoke(app, [])
+
+    assert "serve" in result.output
+    assert "Usage" in result.output
+
+
+@pytest.mark.parametrize("args", [["serv"], ["list", "--jsn"], ["call"]])
+def test_what_it_does_not_know_is_refused_with_code_2(args: list[str]) -> None:
+    result = CliRunner().invoke(app, args)
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr
+
+
+@pytest.mark.anyio
+async def test_as_a_process_it_says_its_version() -> None:
+    done = await ran("--version")
+
+    assert (done.code, done.out, done.err) == (0, f"magictunnel {version('magictunnel')}\n", "")

@@ -1,0 +1,318 @@
+"""Which server gets a call, under which name, and for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import anyio
+import pytest
+
+from magictunnel.backends.base import Link, Request
+from magictunnel.catalog.merge import MergeRules, Override, ServerRules, merge
+from magictunnel.catalog.model import Catalog, Entry, Json, Kind, Listing
+from magictunnel.errors import BackendUnavailable, DeadlineExceeded, UnknownEntry
+from magictunnel.pipeline.call import Call, Caller
+from magictunnel.router import Router, addressed
+
+pytestmark = pytest.mark.anyio
+
+METHODS = {
+    Kind.TOOL: "tools/call",
+    Kind.PROMPT: "prompts/get",
+    Kind.RESOURCE: "resources/read",
+    Kind.TEMPLATE: "completion/complete",
+}
+
+
+class Told:
+    """A link that answers with who was asked, and notes every request; or one that answers as it is told."""
+
+    era = "told"
+    capabilities: Json = {}  # noqa: RUF012 never changed
+    instructions = ""
+
+    def __init__(self, name: str, answer: Json | None = None, *, hangs: bool = False) -> None:
+        self.name, self.answer, self.hangs = name, answer, hangs
+        self.requests: list[Request] = []
+        self.cancelled = 0
+
+    async def list(self, kind: Kind) -> list[Json]:
+        raise AssertionError("lists are answered from the catalog")
+
+    async def changed(self) -> frozenset[Kind]:
+        raise AssertionError("the supervisor asks that")
+
+    async def request(self, request: Request) -> Json:
+        self.requests.append(request)
+        if self.hangs:
+            try:
+                await anyio.sleep_forever()
+            finally:
+                self.cancelled += 1
+        return self.answer if self.answer is not None else {"by": self.name}
+
+
+class Routed:
+    """A router before links that a test can look at."""
+
+    def __init__(self, *links: Told, timeout: float = 5.0) -> None:
+        self.links = {link.name: link for link in links}
+        self.asked: list[tuple[str, Kind, str]] = []
+        self.timeout = timeout
+        self.router = Router(self.ready, self.timeout_of, lambda backend: backend)
+
+    async def ready(self, backend: str) -> Link:
+        if backend not in self.links:
+            await anyio.sleep_forever()
+        return self.links[backend]
+
+    def timeout_of(self, backend: str, kind: Kind, original: str) -> float:
+        self.asked.append((backend, kind, original))
+        return self.timeout
+
+    async def __call__(self, call: Call) -> Json:
+        with anyio.fail_after(5):
+            return await self.router(call)
+
+
+def offering(rules: MergeRules | None = None, **offers: Mapping[Kind, list[str]]) -> Catalog:
+    found = {
+        name: Listing({kind: [{kind.key: one} for one in names] for kind, names in kinds.items()})
+        for name, kinds in offers.items()
+    }
+    return merge(found, rules or MergeRules())
+
+
+def call(kind: Kind, name: str, catalog: Catalog, **more: Any) -> Call:
+    return Call("c1", METHODS[kind], kind, name, {kind.key: name}, Caller("me"), catalog, **more)
+
+
+TOOLS = offering(a={Kind.TOOL: ["x", "shared"]}, b={Kind.TOOL: ["shared", "search_files"]})
+
+
+# --- names
+
+
+async def test_a_tool_is_called_by_its_own_name_and_everything_else_as_it_came() -> None:
+    a = Told("a")
+    params = {"name": "a__x", "arguments": {"odd": [None]}, "_meta": {"mine": 1}, "more": True}
+
+    assert await Routed(a)(replace(call(Kind.TOOL, "a__x", TOOLS), params=params)) == {"by": "a"}
+
+    (request,) = a.requests
+    assert (request.method, request.params) == ("tools/call", params | {"name": "x"})
+    assert params["name"] == "a__x"
+
+
+@pytest.mark.parametrize(
+    ("method", "kind", "name", "params", "expected"),
+    [
+        ("tools/call", Kind.TOOL, "a__x", {"name": "a__x", "arguments": {}}, {"name": "x", "arguments": {}}),
+        ("prompts/get", Kind.PROMPT, "a__x", {"name": "a__x"}, {"name": "x"}),
+        ("resources/read", Kind.RESOURCE, "a+x", {"uri": "a+x"}, {"uri": "x"}),
+        (
+            "completion/complete",
+            Kind.PROMPT,
+            "a__x",
+            {"ref": {"type": "ref/prompt", "name": "a__x", "title": "t"}, "argument": {"name": "n", "value": "v"}},
+            {"ref": {"type": "ref/prompt", "name": "x", "title": "t"}, "argument": {"name": "n", "value": "v"}},
+        ),
+        (
+            "completion/complete",
+            Kind.TEMPLATE,
+            "a+x",
+            {"ref": {"type": "ref/resource", "uri": "a+x"}},
+            {"ref": {"type": "ref/resource", "uri": "x"}},
+        ),
+    ],
+)
+def test_the_public_name_is_replaced_where_the_method_has_it(
+    method: str, kind: Kind, name: str, params: Json, expected: Json
+) -> None:
+    made = Call("c1", method, kind, name, params, Caller("me"), Catalog())
+
+    assert addressed(made, "x") == expected
+
+
+def test_params_that_need_no_change_pass_as_the_very_same_object() -> None:
+    made = call(Kind.TOOL, "x", Catalog())
+
+    assert addressed(made, "x") is made.params
+
+
+async def test_only_a_stateless_caller_s_capabilities_go_with_a_request() -> None:
+    a = Told("a")
+    routed = Routed(a)
+    made = call(Kind.TOOL, "a__x", TOOLS)
+
+    await routed(replace(made, caller=Caller("me", stateless=True, capabilities={"sampling": {}})))
+    await routed(replace(made, caller=Caller("me", stateless=False, capabilities={"sampling": {}})))
+
+    assert [request.capabilities for request in a.requests] == [{"sampling": {}}, {}]
+
+
+async def test_progress_goes_to_the_caller_of_this_very_call() -> None:
+    async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+        raise AssertionError("it is only passed on")
+
+    a = Told("a")
+
+    await Routed(a)(call(Kind.TOOL, "a__x", TOOLS, on_progress=on_progress))
+
+    assert a.requests[0].on_progress is on_progress
+
+
+# --- unknown names
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("shared", "several servers have it: use a__shared or b__shared"),
+        ("b__search_file", "did you mean b__search_files or b__shared?"),
+        ("zzz", ""),
+    ],
+)
+async def test_an_unknown_name_is_refused_with_what_may_have_been_meant(name: str, hint: str) -> None:
+    with pytest.raises(UnknownEntry) as caught:
+        await Routed()(call(Kind.TOOL, name, TOOLS))
+
+    assert caught.value.message == f"Unknown tool: {name}"
+    assert caught.value.hint == hint
+
+
+async def test_a_hint_never_names_what_its_caller_may_not_see() -> None:
+    def not_of_b(entry: Entry) -> bool:
+        return entry.backend != "b"
+
+    caller = Caller("me", allows=not_of_b)
+    with pytest.raises(UnknownEntry) as caught:
+        await Routed()(replace(call(Kind.TOOL, "b__search_files", TOOLS), caller=caller))
+
+    assert "search" not in caught.value.hint
+
+
+async def test_a_call_keeps_the_catalog_it_came_in_with() -> None:
+    renamed = offering(
+        MergeRules(servers={"a": ServerRules("a", overrides={"x": Override(name="y")})}), a={Kind.TOOL: ["x"]}
+    )
+
+    assert await Routed(Told("a"))(call(Kind.TOOL, "y", renamed)) == {"by": "a"}
+
+
+# --- deadlines
+
+
+async def test_a_call_that_takes_too_long_is_cancelled_at_its_server() -> None:
+    a = Told("a", hangs=True)
+
+    with pytest.raises(DeadlineExceeded) as caught:
+        await Routed(a, timeout=0.05)(call(Kind.TOOL, "a__x", TOOLS))
+
+    assert (caught.value.server, caught.value.timeout) == ("a", 0.05)
+    assert "a__x" in caught.value.message
+    assert a.cancelled == 1
+
+
+async def test_a_server_that_does_not_come_up_in_time_got_nothing() -> None:
+    with pytest.raises(BackendUnavailable, match=r"it is still starting after 0\.05 s"):
+        await Routed(timeout=0.05)(call(Kind.TOOL, "a__x", TOOLS))
+
+
+async def test_the_deadline_is_that_of_the_tool_as_its_server_knows_it() -> None:
+    routed = Routed(Told("a"))
+
+    await routed(call(Kind.TOOL, "a__x", TOOLS))
+
+    assert routed.asked == [("a", Kind.TOOL, "x")]
+
+
+async def test_a_caller_who_gives_up_cancels_its_call_and_no_other() -> None:
+    a = Told("a", hangs=True)
+    routed = Routed(a)
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            with anyio.CancelScope() as scope:
+                tasks.start_soon(routed, call(Kind.TOOL, "a__x", TOOLS))
+                tasks.start_soon(give_up_once_asked, a, 2, scope)
+                await routed(call(Kind.TOOL, "a__shared", TOOLS))
+            assert a.cancelled == 1
+            tasks.cancel_scope.cancel()
+
+
+async def give_up_once_asked(link: Told, requests: int, scope: anyio.CancelScope) -> None:
+    while len(link.requests) < requests:
+        await anyio.sleep(0.005)
+    scope.cancel()
+
+
+# --- resources
+
+
+BOTH = offering(
+    a={Kind.RESOURCE: ["x:1", "shared:1"], Kind.TEMPLATE: ["a:{id}", "both:{id}"]},
+    b={Kind.RESOURCE: ["shared:1"], Kind.TEMPLATE: ["b:{id}"]},
+)
+
+
+@pytest.mark.parametrize(
+    ("uri", "owner", "original"),
+    [
+        ("x:1", "a", "x:1"),
+        ("a+x:1", "a", "x:1"),
+        ("b+shared:1", "b", "shared:1"),
+        ("b:7", "b", "b:7"),
+    ],
+)
+async def test_a_resource_is_read_at_its_owner(uri: str, owner: str, original: str) -> None:
+    a, b = Told("a"), Told("b")
+
+    assert await Routed(a, b)(call(Kind.RESOURCE, uri, BOTH)) == {"by": owner}
+
+    (request,) = (a if owner == "a" else b).requests
+    assert request.params == {"uri": original}
+
+
+@pytest.mark.parametrize("uri", ["shared:1", "nowhere:1"])
+async def test_a_resource_that_no_one_or_more_than_one_server_has_is_refused(uri: str) -> None:
+    with pytest.raises(UnknownEntry) as caught:
+        await Routed(Told("a"), Told("b"))(call(Kind.RESOURCE, uri, BOTH))
+
+    assert caught.value.message == f"Unknown resource: {uri}"
+    assert bool(caught.value.hint) == (uri == "shared:1")
+
+
+async def test_a_uri_that_templates_of_two_servers_make_is_refused() -> None:
+    two = offering(a={Kind.TEMPLATE: ["x:{a}"]}, b={Kind.TEMPLATE: ["x:{+b}"]})
+
+    with pytest.raises(UnknownEntry):
+        await Routed(Told("a"), Told("b"))(call(Kind.RESOURCE, "x:1", two))
+
+
+async def test_where_one_server_alone_has_resources_an_unlisted_uri_is_its_to_answer() -> None:
+    alone = offering(a={Kind.RESOURCE: ["x:1"]}, b={Kind.TOOL: ["x"]})
+
+    assert await Routed(Told("a"), Told("b"))(call(Kind.RESOURCE, "unlisted:1", alone)) == {"by": "a"}
+
+
+async def test_a_link_in_a_result_is_read_at_the_server_that_gave_it() -> None:
+    link = {"content": [{"type": "resource_link", "uri": "new:1", "name": "n"}]}
+    b = Told("b", answer=link)
+    routed = Routed(Told("a"), b)
+    both = merge(
+        {
+            "a": Listing({Kind.RESOURCE: [{"uri": "new:1"}]}),
+            "b": Listing({Kind.TOOL: [{"name": "x"}], Kind.RESOURCE: [{"uri": "y:1"}]}),
+        },
+        MergeRules(),
+    )
+
+    result = await routed(call(Kind.TOOL, "b__x", both))
+    assert result["content"][0]["uri"] == "b+new:1"
+
+    b.answer = None
+    assert await routed(call(Kind.RESOURCE, "b+new:1", both)) == {"by": "b"}
+    assert b.requests[-1].params == {"uri": "new:1"}
+    assert await routed(call(Kind.RESOURCE, "new:1", both)) == {"by": "a"}
