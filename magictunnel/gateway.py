@@ -76,7 +76,7 @@ def build(config: Config, *, secrets: Secrets | None = None, backends: Sequence[
     router = Router(
         pool.ready,
         timeout_of=lru_cache(4_096)(lambda *entry: settings_of(config, *entry).timeout),
-        alias_of=lambda backend: live.rules.of(backend).alias,
+        rules=lambda: live.rules,
     )
     return Gateway(config, secrets, live, pool, pipeline(router))
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 import anyio
 
 from magictunnel.backends.base import Link, Request
-from magictunnel.catalog.find import expansions, find, visible
-from magictunnel.catalog.links import Links, republish
+from magictunnel.catalog.find import find, visible
+from magictunnel.catalog.links import Links, Place, republish
+from magictunnel.catalog.merge import MergeRules
 from magictunnel.catalog.model import Json, Kind
 from magictunnel.errors import BackendUnavailable, DeadlineExceeded, UnknownEntry
 from magictunnel.pipeline.call import Call
@@ -22,21 +22,13 @@ TimeoutOf = Callable[[str, Kind, str], float]
 """`(backend, kind, name there)` -> seconds a call may take."""
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """Where a call goes, and what the thing it is for is called there."""
-
-    backend: str
-    original: str
-
-
 class Router:
     """The Handler at the end of the chain."""
 
-    def __init__(self, ready: Ready, timeout_of: TimeoutOf, alias_of: Callable[[str], str]) -> None:
+    def __init__(self, ready: Ready, timeout_of: TimeoutOf, rules: Callable[[], MergeRules]) -> None:
         self._ready = ready
         self._timeout_of = timeout_of
-        self._links = Links(alias_of)
+        self._links = Links(rules)
 
     async def __call__(self, call: Call) -> Json:
         """Send `call` to the owner of its entry, and make the links in the result lead back there.
@@ -48,10 +40,10 @@ class Router:
             BackendError, OutcomeUnknown: see `Link.request`.
         """
         owner = self._owner(call)
-        timeout = self._timeout_of(owner.backend, call.kind, owner.original)
+        timeout = self._timeout_of(owner.backend, call.kind, owner.uri)
         request = Request(
             call.method,
-            addressed(call, owner.original),
+            addressed(call, owner.uri),
             call.caller.capabilities if call.caller.stateless else {},
             call.on_progress,
         )
@@ -59,30 +51,26 @@ class Router:
         with anyio.move_on_after(timeout):
             link = await self._ready(owner.backend)
             result = await link.request(request)
-            return republish(result, lambda uri: self._links.publish(call.catalog, owner.backend, uri))
+            return republish(result, lambda uri: self._published(call, owner, uri))
         if link is None:
             raise BackendUnavailable(owner.backend, f"it is still starting after {timeout:g} s", hint="try again")
         raise DeadlineExceeded(owner.backend, call.name, timeout)
 
-    def _owner(self, call: Call) -> Owner:
-        if entry := find(call.catalog, call.kind, call.name, call.caller.allows):
-            return Owner(entry.backend, entry.original)
-        if call.kind in (Kind.RESOURCE, Kind.TEMPLATE) and (owner := self._resource_owner(call)):
-            return owner
-        raise UnknownEntry(call.kind.word, call.name, hint=_suggestion(call))
+    def _published(self, call: Call, owner: Place, uri: str) -> str:
+        """A URI in the result: what was asked for is told as it was asked for."""
+        return call.name if uri == owner.uri else self._links.publish(call.catalog, owner.backend, uri)
 
-    def _resource_owner(self, call: Call) -> Owner | None:
-        """Who has a resource that is not listed: who handed out its URI, or whose template makes it."""
-        if call.name in call.catalog.ambiguous:
-            return None
-        if entry := find(call.catalog, Kind.RESOURCE, call.name, call.caller.allows):
-            return Owner(entry.backend, entry.original)
-        if known := self._links.owner(call.name):
-            return Owner(*known)
-        made = list(expansions(call.catalog, call.name, call.caller.allows))
-        if len({entry.backend for entry, _ in made}) == 1:
-            return Owner(made[0][0].backend, made[0][1])
-        return None if made else _only_owner(call)
+    def _owner(self, call: Call) -> Place:
+        if entry := find(call.catalog, call.kind, call.name, call.caller.allows):
+            return Place(entry.backend, entry.original)
+        choices: list[str] = []
+        if call.kind in (Kind.RESOURCE, Kind.TEMPLATE):
+            if place := self._links.owner(call.catalog, call.name, call.caller.allows):
+                return place
+            choices = self._links.choices(call.catalog, call.name)
+            if not choices and (backend := _only_owner(call)):
+                return Place(backend, call.name)
+        raise UnknownEntry(call.kind.word, call.name, hint=_suggestion(call, choices))
 
 
 def addressed(call: Call, original: str) -> Json:
@@ -95,19 +83,18 @@ def addressed(call: Call, original: str) -> Json:
     return call.params | {"ref": call.params["ref"] | {key: original}}
 
 
-def _only_owner(call: Call) -> Owner | None:
+def _only_owner(call: Call) -> str | None:
     """With one server that has resources at all, its own answer to an unlisted URI is the best there is."""
     kinds = (Kind.RESOURCE, Kind.TEMPLATE)
     backends = {entry.backend for kind in kinds for entry in visible(call.catalog, kind, call.caller.allows)}
-    return Owner(backends.pop(), call.name) if len(backends) == 1 else None
+    return backends.pop() if len(backends) == 1 else None
 
 
-def _suggestion(call: Call) -> str:
+def _suggestion(call: Call, choices: list[str]) -> str:
     """What the caller may have meant, among what it may see."""
     entries = visible(call.catalog, call.kind, call.caller.allows)
-    same = [entry.name for entry in entries if entry.original == call.name]
-    same += call.catalog.ambiguous.get(call.name, ())
-    if len(same) > 1:
+    same = [*choices, *(entry.name for entry in entries if entry.original == call.name)]
+    if len(set(same)) > 1:
         return f"several servers have it: use {' or '.join(sorted(set(same))[:5])}"
     close = same or difflib.get_close_matches(call.name, [entry.name for entry in entries][:5_000], n=3)
     return f"did you mean {' or '.join(close)}?" if close else ""

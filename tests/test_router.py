@@ -61,7 +61,7 @@ class Routed:
         self.links = {link.name: link for link in links}
         self.asked: list[tuple[str, Kind, str]] = []
         self.timeout = timeout
-        self.router = Router(self.ready, self.timeout_of, lambda backend: backend)
+        self.router = Router(self.ready, self.timeout_of, MergeRules)
 
     async def ready(self, backend: str) -> Link:
         if backend not in self.links:

@@ -1,13 +1,16 @@
-"""URIs inside results: each is told to clients in a form that leads back to the server it came from."""
+"""Which server a resource URI means, and how URIs inside results are told so that they mean theirs."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import NamedTuple
 
-from magictunnel.catalog.find import expansions
-from magictunnel.catalog.model import EMPTY, Catalog, Json, Kind, everything
+from magictunnel.catalog.find import expansions, find
+from magictunnel.catalog.merge import MergeRules, is_offered
+from magictunnel.catalog.model import EMPTY, Allows, Catalog, Entry, Json, Kind, everything
 from magictunnel.catalog.names import digested_uri, public_uri
+from magictunnel.catalog.templates import matches
 
 MAX_REMEMBERED = 10_000
 """Links to unlisted resources that are remembered; the oldest is forgotten first."""
@@ -15,39 +18,91 @@ MAX_REMEMBERED = 10_000
 Publish = Callable[[str], str]
 
 
+class Place(NamedTuple):
+    """A resource as its owner knows it."""
+
+    backend: str
+    uri: str
+
+
 class Links:
     """Remembers which backend handed out which unlisted URI, so that reading it reaches the same one."""
 
-    def __init__(self, alias_of: Callable[[str], str]) -> None:
-        self._alias_of = alias_of
-        self._owners: OrderedDict[str, tuple[str, str]] = OrderedDict()
+    def __init__(self, rules: Callable[[], MergeRules]) -> None:
+        self._rules = rules
+        self._remembered: OrderedDict[str, Place] = OrderedDict()
 
-    def owner(self, uri: str) -> tuple[str, str] | None:
-        """The backend that handed out `uri`, and what it calls it there."""
-        return self._owners.get(uri)
+    def owner(self, catalog: Catalog, uri: str, allows: Allows = everything) -> Place | None:
+        """What `uri` means to a caller with these rights; None if nothing, or if several could be meant."""
+        place = self._meaning(catalog, uri)
+        if place is None or not is_offered(Kind.RESOURCE, place.uri, self._rules().of(place.backend)):
+            return None
+        listed: Entry | None = catalog.claims.get(place.uri, EMPTY).get(place.backend)
+        entries = (
+            [listed] if listed else [entry for entry in makers(catalog, place.uri) if entry.backend == place.backend]
+        )
+        return place if not entries or any(map(allows, entries)) else None
 
     def publish(self, catalog: Catalog, backend: str, uri: str) -> str:
         """The URI by which clients reach what `backend` calls `uri`: the same, unless that leads elsewhere."""
+        place = Place(backend, uri)
         claims = catalog.claims.get(uri, EMPTY)
         if backend in claims:
             return str(claims[backend].name)
-        makers = {entry.backend for entry, _ in expansions(catalog, uri, everything)}
-        if makers == {backend} and not claims:
-            return uri
-        if not claims and not makers and self._owners.get(uri, (backend, uri))[0] == backend:
-            return self._remember(uri, backend, uri)
-        alias = self._alias_of(backend)
+        means = self._meaning(catalog, uri)
+        if means == place:
+            return self._remember(uri, place) if uri in self._remembered else uri
+        if means is None and not claimants(catalog, uri) - {backend}:
+            return self._remember(uri, place)
+        alias = self._rules().of(backend).alias
         public = public_uri(alias, uri)
-        if public in catalog.of(Kind.RESOURCE):
+        if self._meaning(catalog, public) not in (None, place):
             public = digested_uri(alias, uri, "1")
-        return self._remember(public, backend, uri)
+        return self._remember(public, place)
 
-    def _remember(self, public: str, backend: str, uri: str) -> str:
-        self._owners[public] = (backend, uri)
-        self._owners.move_to_end(public)
-        if len(self._owners) > MAX_REMEMBERED:
-            self._owners.popitem(last=False)
+    def choices(self, catalog: Catalog, uri: str) -> list[str]:
+        """What to write instead of a URI that several servers could mean."""
+        listed = catalog.ambiguous.get(uri)
+        return list(
+            listed or (public_uri(self._rules().of(name).alias, uri) for name in sorted(claimants(catalog, uri)))
+        )
+
+    def _meaning(self, catalog: Catalog, uri: str) -> Place | None:
+        if entry := find(catalog, Kind.RESOURCE, uri, everything):
+            return Place(entry.backend, entry.original)
+        if uri in catalog.ambiguous:
+            return None
+        if uri in self._remembered:
+            return self._remembered[uri]
+        made = {entry.backend: original for entry, original in expansions(catalog, uri, everything)}
+        if made:
+            return Place(*made.popitem()) if len(made) == 1 else None
+        return self._told_apart(catalog, uri)
+
+    def _told_apart(self, catalog: Catalog, uri: str) -> Place | None:
+        """A URI that we qualified before we were restarted, or that a person did."""
+        for backend in catalog.backends:
+            qualifier = public_uri(self._rules().of(backend).alias, "")
+            if uri.startswith(qualifier):
+                return Place(backend, uri.removeprefix(qualifier))
+        return None
+
+    def _remember(self, public: str, place: Place) -> str:
+        self._remembered[public] = place
+        self._remembered.move_to_end(public)
+        if len(self._remembered) > MAX_REMEMBERED:
+            self._remembered.popitem(last=False)
         return public
+
+
+def claimants(catalog: Catalog, uri: str) -> set[str]:
+    """The backends that could mean something by `uri`: those that list it, and those whose templates make it."""
+    return {entry.backend for entry in makers(catalog, uri)} | set(catalog.claims.get(uri, EMPTY))
+
+
+def makers(catalog: Catalog, uri: str) -> list[Entry]:
+    """The templates that make what their owner calls `uri`."""
+    return [entry for entry in catalog.of(Kind.TEMPLATE).values() if matches(entry.original, uri)]
 
 
 def republish(result: Json, publish: Publish) -> Json:

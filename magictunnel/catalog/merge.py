@@ -102,6 +102,7 @@ def merge(listings: Mapping[str, Listing], rules: MergeRules) -> Catalog:
         conflicts=(*remarks, *(clash for naming in named.values() for clash in naming.conflicts)),
         capabilities=merged_capabilities(listings, awaited=any(name not in listings for name in rules.servers)),
         instructions=merged_instructions(listings, order),
+        backends=tuple(order),
     )
 
 
@@ -122,7 +123,7 @@ def _offers(
         seen: set[str] = set()
         for definition in listings[backend].entries.get(kind, ()):
             original = definition.get(kind.key)
-            if not isinstance(original, str) or not original or not _offered(kind, original, server):
+            if not isinstance(original, str) or not original or not is_offered(kind, original, server):
                 continue
             if original in seen:
                 remarks.append(Conflict(kind, original, (backend,), "listed twice; the first is served"))
@@ -142,7 +143,8 @@ def _idle_overrides(backend: str, server: ServerRules, listing: Listing) -> Iter
             yield Conflict(Kind.TOOL, name, (backend,), "stands in the config, but the server has no such tool")
 
 
-def _offered(kind: Kind, original: str, server: ServerRules) -> bool:
+def is_offered(kind: Kind, original: str, server: ServerRules) -> bool:
+    """Whether the rules of a server let this one of its entries through (a resource that is not listed, too)."""
     override = server.overrides.get(original) if kind is Kind.TOOL else None
     if override and override.enabled is not None:
         return override.enabled

@@ -94,6 +94,8 @@ class Catalog:
     """Resource URIs as their owners write them -> backend -> entry; how links in results are made to resolve."""
     ambiguous: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: EMPTY)
     """Resource URIs and templates that several backends claim -> the public ones to use instead."""
+    backends: tuple[str, ...] = ()
+    """Whose listings are merged here, in their order."""
     conflicts: tuple[Conflict, ...] = ()
     capabilities: Json = field(default_factory=dict)
     """What some backend here can really do: the union of what they advertised."""

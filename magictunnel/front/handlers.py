@@ -112,9 +112,10 @@ class Handlers:
         catalog = self._source.live.current
         params = params_of(ctx)
         kind, name = _addressee(ctx.method, params)
-        if ctx.method == COMPLETE and "completions" not in catalog.capabilities:
-            raise MethodNotOffered(ctx.method)
-        if not offers(catalog.capabilities, kind):
+        promised = (
+            "completions" in catalog.capabilities if ctx.method == COMPLETE else offers(catalog.capabilities, kind)
+        )
+        if not promised:
             raise MethodNotOffered(ctx.method)
         call = Call(
             id=call_id(),

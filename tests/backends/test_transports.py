@@ -210,7 +210,9 @@ async def test_a_command_with_a_url_is_started_waited_for_and_reached_there() ->
 async def test_a_command_that_ends_before_it_serves_its_url_is_not_waited_for() -> None:
     evidence = Evidence()
     there = target(
-        Transport.HTTP, command=(sys.executable, "-S", "-c", "exit(7)"), url=f"http://127.0.0.1:{free_port()}"
+        Transport.HTTP,
+        command=(sys.executable, "-S", "-c", "raise SystemExit(7)"),
+        url=f"http://127.0.0.1:{free_port()}",
     )
     with anyio.fail_after(PATIENCE), pytest.raises(ExceptionGroup) as caught:
         async with open_wire("s", there, evidence, ignored):

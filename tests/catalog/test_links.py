@@ -10,7 +10,7 @@ from magictunnel.catalog.model import Catalog, Json, Kind, Listing
 
 
 def links() -> Links:
-    return Links(lambda backend: backend)
+    return Links(MergeRules)
 
 
 def catalog(**offers: Json) -> Catalog:
@@ -41,8 +41,8 @@ def test_an_unlisted_uri_stays_and_its_giver_is_remembered() -> None:
     known = links()
 
     assert known.publish(catalog(), "a", "x:1") == "x:1"
-    assert known.owner("x:1") == ("a", "x:1")
-    assert known.owner("x:2") is None
+    assert known.owner(catalog(), "x:1") == ("a", "x:1")
+    assert known.owner(catalog(), "x:2") is None
 
 
 def test_an_unlisted_uri_that_another_server_gave_before_is_told_apart() -> None:
@@ -50,8 +50,8 @@ def test_an_unlisted_uri_that_another_server_gave_before_is_told_apart() -> None
     known.publish(catalog(), "a", "x:1")
 
     assert known.publish(catalog(), "b", "x:1") == "b+x:1"
-    assert known.owner("b+x:1") == ("b", "x:1")
-    assert known.owner("x:1") == ("a", "x:1")
+    assert known.owner(catalog(), "b+x:1") == ("b", "x:1")
+    assert known.owner(catalog(), "x:1") == ("a", "x:1")
     assert known.publish(catalog(), "a", "x:1") == "x:1"
 
 
@@ -59,14 +59,14 @@ def test_a_uri_that_another_server_lists_is_told_apart() -> None:
     known = links()
 
     assert known.publish(catalog(a={"uris": ["x:1"]}), "b", "x:1") == "b+x:1"
-    assert known.owner("b+x:1") == ("b", "x:1")
+    assert known.owner(catalog(), "b+x:1") == ("b", "x:1")
 
 
 def test_a_uri_of_the_givers_own_template_stays_and_needs_no_memory() -> None:
     known = links()
 
     assert known.publish(catalog(a={"templates": ["x:{id}"]}), "a", "x:1") == "x:1"
-    assert known.owner("x:1") is None
+    assert known.owner(catalog(), "x:1") is None
 
 
 def test_a_uri_that_another_servers_template_makes_is_told_apart() -> None:
@@ -81,9 +81,9 @@ def test_the_oldest_link_is_forgotten_first_and_a_repeated_one_is_young_again() 
 
     known.publish(nothing, "a", "one more")
 
-    assert known.owner("x:0") == ("a", "x:0")
-    assert known.owner("x:1") is None
-    assert known.owner("x:2") == ("a", "x:2")
+    assert known.owner(catalog(), "x:0") == ("a", "x:0")
+    assert known.owner(catalog(), "x:1") is None
+    assert known.owner(catalog(), "x:2") == ("a", "x:2")
 
 
 # --- republish

@@ -162,8 +162,11 @@ async def test_what_an_absent_server_might_bring_is_promised_and_answers(client_
 
 
 async def test_listening_is_served_where_list_changes_are_promised() -> None:
-    with anyio.fail_after(PATIENCE):
-        async with world([server(("tools",))], over="http") as w, w.client("stateless", "http") as client:
-            async with client.listen(tools_list_changed=True, resource_subscriptions=["raw://one"]) as events:
-                assert events.honored.tools_list_changed
-                assert not events.honored.resource_subscriptions
+    async with AsyncExitStack() as stack:
+        stack.enter_context(anyio.fail_after(PATIENCE))
+        w = await stack.enter_async_context(world([server(("tools",))], over="http"))
+        client = await stack.enter_async_context(w.client("stateless", "http"))
+        asked = client.listen(tools_list_changed=True, resource_subscriptions=["raw://one"])
+        events = await stack.enter_async_context(asked)
+        assert events.honored.tools_list_changed
+        assert not events.honored.resource_subscriptions

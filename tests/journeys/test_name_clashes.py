@@ -1,4 +1,4 @@
-"""Names that clash, or look as if they did: each call reaches its own server, and a wrong one is told what to use (22)."""
+"""Names that clash, or look as if they did: each call reaches its own server, a wrong one is told what to use (22)."""
 
 from __future__ import annotations
 

@@ -189,14 +189,10 @@ async def test_a_server_that_ends_before_it_listens_is_one_line(tmp_path: Path) 
     assert_told(failure, Told("connect", "exit code 1|ended before it listened", "the port is taken"))
 
 
-@pytest.mark.parametrize(
-    ("transport", "method", "phase"), [("http", "tools/list", "list"), ("sse", "server/discover", "handshake")]
-)
-async def test_silence_behind_a_url_is_one_line(transport: str, method: str, phase: str) -> None:
-    script = Script(name="bad", offers=TOOLS, hang_on=[method, "initialize"])
-    async with raw_http(script) as (_server, port):
-        failure = await failure_of(remote(transport, port))
-    assert_told(failure, Told(phase, "no answer within 1 s", "start_timeout"))
+async def test_silence_behind_a_url_is_one_line() -> None:
+    async with raw_http(Script(name="bad", offers=TOOLS, hang_on=["server/discover", "initialize"])) as (_server, port):
+        failure = await failure_of(remote("sse", port))
+    assert_told(failure, Told("handshake", "no answer within 1 s", "start_timeout"))
 
 
 async def test_what_a_server_does_not_offer_over_http_is_not_blamed_for_what_fails_later() -> None:
@@ -237,7 +233,7 @@ async def test_a_failure_after_the_start_is_one_line_too(tmp_path: Path) -> None
     ("keys", "words"),
     [
         ({"env": {"TOKEN": "${TOKEN}"}}, 'printf "bad token %s\\n" "$TOKEN" >&2; exit 3'),
-        ({"env": {"TOKEN": "${TOKEN}"}}, 'printf "bad token %s\\n" "$TOKEN"; exec sleep 60'),
+        ({"env": {"TOKEN": "${TOKEN}"}}, 'printf "bad token %s\\n" "$TOKEN"; exec cat >/dev/null'),
         ({"env": {"TOKEN": "Bearer ${TOKEN}"}}, 'for i in 1 2 3; do printf "(%s)\\n" "$TOKEN" >&2; done; exit 3'),
         ({}, 'printf "bad token %s\\n" "$1" >&2; exit 3'),
     ],
@@ -286,11 +282,11 @@ async def test_check_as_json_has_phase_cause_and_next_step_of_each_server(tmp_pa
     assert all(fact["error"] and fact["hint"] for fact in facts)
 
 
-async def test_serve_logs_one_line_for_each_failure(tmp_path: Path, client_era: str) -> None:
+async def test_serve_logs_one_line_for_each_failure(tmp_path: Path) -> None:
     bad = several(tmp_path)
     with anyio.fail_after(PATIENCE):
         async with over_stdio(config_file(tmp_path, bad), env={"TOKEN": SECRET}) as host:
-            await host.open(client_era)
+            await host.open()
             for name in bad:
                 await host.said(f"server '{name}': ")
             await host.close_stdin()

@@ -60,10 +60,10 @@ async def test_every_kind_is_read_to_its_end(client_era: str) -> None:
         for kind, (_, key) in KINDS.items()
     }
     with anyio.fail_after(PATIENCE):
-        async with world([Script(name="s", offers=offers, page_size=3)], over="http", page_size=2) as w:
-            async with raw_client(w.port, client_era) as client:
-                for kind, (method, _) in KINDS.items():
-                    assert [len(page) for page in await pages(client, method, kind)] == [2, 2, 2, 1]
+        script = Script(name="s", offers=offers, page_size=3)
+        async with world([script], over="http", page_size=2) as w, raw_client(w.port, client_era) as client:
+            for kind, (method, _) in KINDS.items():
+                assert [len(page) for page in await pages(client, method, kind)] == [2, 2, 2, 1]
 
 
 async def test_a_cursor_that_comes_again_ends_the_list(caplog: pytest.LogCaptureFixture) -> None:
@@ -144,10 +144,10 @@ async def test_a_cursor_that_is_not_ours_is_refused(method: str, client_era: str
     ]
     bad: list[object] = ["", "nonsense", "50", "é", "A" * 100_000, 5, True, [], {}, *made]
     with anyio.fail_after(PATIENCE):
-        async with world([Script(name="s", offers=offers)], over="http", page_size=1) as w:
-            async with raw_client(w.port, client_era) as client:
-                for cursor in bad:
-                    answer = await client.request(method, {"cursor": cursor})
-                    assert answer["error"]["code"] == INVALID_PARAMS, cursor
-                    assert "Traceback" not in json.dumps(answer)
-                assert "result" in await client.request(method, {"cursor": None})
+        script = Script(name="s", offers=offers)
+        async with world([script], over="http", page_size=1) as w, raw_client(w.port, client_era) as client:
+            for cursor in bad:
+                answer = await client.request(method, {"cursor": cursor})
+                assert answer["error"]["code"] == INVALID_PARAMS, cursor
+                assert "Traceback" not in json.dumps(answer)
+            assert "result" in await client.request(method, {"cursor": None})

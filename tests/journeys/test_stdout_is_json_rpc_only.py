@@ -78,12 +78,12 @@ async def test_what_libraries_print_and_warn_in_our_process_goes_to_stderr(clien
         assert words in said
 
 
-async def test_a_client_that_writes_junk_gets_json_rpc_back(client_era: str, tmp_path: Path) -> None:
+async def test_a_client_that_writes_junk_gets_json_rpc_back(tmp_path: Path) -> None:
     with anyio.fail_after(PATIENCE):
         good = {"good": noisy(tmp_path)["good"]}
         async with over_stdio(config_file(tmp_path, good)) as host:
             assert host.process.stdin is not None
-            await host.open(client_era)
+            await host.open("handshake")
             for junk in (b"hello?\n", b"{]\n", b"\n", b"\xff\xfe\n", b'{"jsonrpc": "2.0"}\n', b"[]\n"):
                 await host.process.stdin.send(junk)
             answer = await host.request("tools/call", {"name": "good__echo"})
@@ -93,10 +93,10 @@ async def test_a_client_that_writes_junk_gets_json_rpc_back(client_era: str, tmp
     assert_only_json_rpc(host)
 
 
-async def test_an_empty_config_still_says_nothing_but_json_rpc(client_era: str, tmp_path: Path) -> None:
+async def test_an_empty_config_still_says_nothing_but_json_rpc(tmp_path: Path) -> None:
     with anyio.fail_after(PATIENCE):
         async with over_stdio(config_file(tmp_path, {})) as host:
-            await host.open(client_era)
+            await host.open()
             await host.request("tools/list")
             await host.close_stdin()
             assert await host.ended() == 0
