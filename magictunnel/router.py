@@ -58,7 +58,9 @@ class Router:
 
     def _published(self, call: Call, owner: Place, uri: str) -> str:
         """A URI in the result: what was asked for is told as it was asked for."""
-        return call.name if uri == owner.uri else self._links.publish(call.catalog, owner.backend, uri)
+        if call.kind is Kind.RESOURCE and uri == owner.uri:
+            return call.name
+        return self._links.publish(call.catalog, owner.backend, uri)
 
     def _owner(self, call: Call) -> Place:
         if entry := find(call.catalog, call.kind, call.name, call.caller.allows):

@@ -106,7 +106,7 @@ async def test_an_owned_uri_may_be_read_by_its_qualified_name_too(client_era: st
     with anyio.fail_after(PATIENCE):
         async with world([server("one"), server("two")], over="http") as w, raw_client(w.port, client_era) as client:
             (only,) = await contents(client, "one+raw://only/one")
-            assert (only["uri"], only["text"]) == ("raw://only/one", "raw://only/one of one")
+            assert (only["uri"], only["text"]) == ("one+raw://only/one", "raw://only/one of one")
 
 
 @pytest.mark.parametrize("word", ["config", "item", "log"])
