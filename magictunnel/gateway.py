@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache
 
@@ -15,8 +15,8 @@ from magictunnel.backends.base import Backend
 from magictunnel.backends.mcp import McpBackend
 from magictunnel.backends.pool import Pool
 from magictunnel.backends.supervisor import Limits, Status, Supervisor
-from magictunnel.catalog.live import Listener, LiveCatalog
-from magictunnel.catalog.model import Conflict, Entry, Kind
+from magictunnel.catalog.live import LiveCatalog
+from magictunnel.catalog.model import Conflict, Entry, Listing
 from magictunnel.config.model import Config
 from magictunnel.config.rules import is_needed, merge_rules, settings_of
 from magictunnel.pipeline import pipeline
@@ -68,11 +68,11 @@ def build(config: Config, *, secrets: Secrets | None = None, backends: Sequence[
     """Put a gateway together: a backend for each server of `config`, and `backends` of our own beside them."""
     secrets = secrets or own_secrets()
     live = LiveCatalog(merge_rules(config))
-    live.subscribe(_teller_of_conflicts(live))
+    publish = publisher(live)
     servers = [
         McpBackend(name, server, secrets) for name, server in config.servers.items() if is_needed(server, config)
     ]
-    pool = Pool(Supervisor(backend, _limits(config, backend.name), live.replace) for backend in (*servers, *backends))
+    pool = Pool(Supervisor(backend, _limits(config, backend.name), publish) for backend in (*servers, *backends))
     router = Router(
         pool.ready,
         timeout_of=lru_cache(4_096)(lambda *entry: settings_of(config, *entry).timeout),
@@ -92,17 +92,18 @@ async def running(gateway: Gateway) -> AsyncIterator[Gateway]:
             tasks.cancel_scope.cancel()
 
 
-def _teller_of_conflicts(live: LiveCatalog) -> Listener:
-    """Logs each conflict of the merge once."""
+def publisher(live: LiveCatalog) -> Callable[[str, Listing | None], None]:
+    """Takes listings into the catalog, and logs each conflict that comes of it once."""
     told: set[Conflict] = set()
 
-    def tell(_changed: frozenset[Kind]) -> None:
+    def publish(backend: str, listing: Listing | None) -> None:
+        live.replace(backend, listing)
         for conflict in live.current.conflicts:
             if conflict not in told:
                 told.add(conflict)
                 logger.warning("%s", conflict)
 
-    return tell
+    return publish
 
 
 def own_secrets() -> Secrets:

@@ -12,7 +12,7 @@ import pytest
 from magictunnel.backends.supervisor import State
 from magictunnel.catalog.model import Kind, Listing
 from magictunnel.config.model import Config, Naming, ServerConfig, ServerSettings, ToolConfig, Transport
-from magictunnel.gateway import build, own_secrets, running
+from magictunnel.gateway import build, own_secrets, publisher, running
 from magictunnel.pipeline.call import Call, Caller
 from tests.support.memory import PlayedBackend
 from tests.support.raw import Script, command, tool
@@ -107,10 +107,10 @@ async def test_a_real_server_is_called_through_the_whole_of_it(tmp_path: Path) -
 
 
 def test_a_clash_is_logged_once_however_often_lists_change(caplog: pytest.LogCaptureFixture) -> None:
-    made = build(config(naming=Naming(prefix="never")))
+    publish = publisher(build(config(naming=Naming(prefix="never"))).live)
 
     for backend in ("a", "b", "c", "d"):
-        made.live.replace(backend, Listing({Kind.TOOL: [{"name": "x" if backend in "ab" else backend}]}))
+        publish(backend, Listing({Kind.TOOL: [{"name": "x" if backend in "ab" else backend}]}))
 
     told = [record.getMessage() for record in caplog.records]
     assert told == ["tool 'x' of a, b: 'a' keeps the name; 'b' is reached by its prefixed name only"]
@@ -118,10 +118,10 @@ def test_a_clash_is_logged_once_however_often_lists_change(caplog: pytest.LogCap
 
 def test_a_clash_is_logged_even_if_no_list_changes_by_it(caplog: pytest.LogCaptureFixture) -> None:
     """Without prefixes the loser of a clash is not listed, so the visible lists stay as they were."""
-    made = build(config(naming=Naming(prefix="never")))
-    made.live.replace("a", Listing(TOOL))
+    publish = publisher(build(config(naming=Naming(prefix="never"))).live)
+    publish("a", Listing(TOOL))
 
-    made.live.replace("b", Listing(TOOL))
+    publish("b", Listing(TOOL))
 
     assert "'a' keeps the name" in caplog.text
 

@@ -28,14 +28,20 @@ app.command()(inspect.prompt)
 app.command()(inspect.check)
 
 
-@app.callback()
-def root(
-    show_version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
-) -> None:
-    """One MCP server in front of many: every tool, resource and prompt of all of them, merged and live."""
-    if show_version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         typer.echo(f"magictunnel {version('magictunnel')}")
         raise typer.Exit
+
+
+@app.callback()
+def root(
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """One MCP server in front of many: every tool, resource and prompt of all of them, merged and live."""
+    del show_version  # its callback has done all there is to do
 
 
 def main() -> None:

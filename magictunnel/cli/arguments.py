@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,10 @@ def _integer(text: str) -> int:
 
 
 def _number(text: str) -> float | int:
-    return int(text) if text.lstrip("+-").isdigit() else float(text)
+    number = int(text) if text.lstrip("+-").isdigit() else float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
 
 
 def _boolean(text: str) -> bool:
@@ -92,7 +96,7 @@ def _null(text: str) -> None:
 
 def _of(kind: type) -> Any:
     def read(text: str) -> Any:
-        value = json.loads(text)
+        value = _parsed(text)
         if not isinstance(value, kind):
             raise ValueError(text)
         return value
@@ -111,10 +115,19 @@ _READERS: dict[str, Any] = {
 }
 
 
+def _parsed(text: str) -> Any:
+    """JSON, without the numbers that only Python has."""
+
+    def refuse(name: str) -> Any:
+        raise ValueError(f"{name} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
 def _looks_like(text: str) -> Any:
     """JSON if it reads as JSON, else the text."""
     try:
-        return json.loads(text)
+        return _parsed(text)
     except ValueError:
         return text
 
@@ -122,7 +135,7 @@ def _looks_like(text: str) -> Any:
 def _object(word: str) -> Json:
     try:
         text = Path(word[1:]).read_text("utf-8") if word.startswith("@") else word
-        value = json.loads(text)
+        value = _parsed(text)
     except OSError as error:
         raise ConfigError(f"cannot read {word[1:]}: {error.strerror}", hint="check the path after @") from error
     except ValueError as error:

@@ -26,6 +26,7 @@ DEFAULT_ADDRESS = "127.0.0.1:8420"
 
 
 def serve(
+    ctx: typer.Context,
     config: Annotated[
         Path | None, typer.Option("--config", "-c", help="The config, or any host's mcpServers file.")
     ] = None,
@@ -38,7 +39,14 @@ def serve(
     ] = "info",
 ) -> None:
     """Serve everything behind one MCP server. Without --stdio: over HTTP on 127.0.0.1:8420."""
-    run(lambda: _serve(config, None if stdio else http or DEFAULT_ADDRESS, log_level, both=stdio and bool(http)))
+    both = stdio and _was_typed(ctx, "http")
+    run(lambda: _serve(config, None if stdio else http or DEFAULT_ADDRESS, log_level, both=both))
+
+
+def _was_typed(ctx: typer.Context, option: str) -> bool:
+    """Whether an option stands on the command line; a command line wins over the environment."""
+    source = ctx.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 async def _serve(path: Path | None, address: str | None, log_level: str, *, both: bool) -> int:

@@ -14,7 +14,7 @@ from magictunnel.cli.show import progress, say
 from magictunnel.config.load import find_config, load
 from magictunnel.config.model import Config
 from magictunnel.config.rules import settings_of
-from magictunnel.errors import MagicTunnelError
+from magictunnel.errors import BackendError, BackendUnavailable, DeadlineExceeded, MagicTunnelError, OutcomeUnknown
 from magictunnel.gateway import Gateway, build, own_secrets, running
 from magictunnel.telemetry import start_logging
 
@@ -22,6 +22,9 @@ FAILED = 1
 """Exit code: we did what was asked, and it failed (a tool's error, a server that is down)."""
 REFUSED = 2
 """Exit code: we could not do what was asked (a wrong option, an unusable config, no such name)."""
+
+_OUTCOMES = (BackendError, BackendUnavailable, DeadlineExceeded, OutcomeUnknown)
+"""Errors by which a call failed that we did make, or tried to."""
 
 
 def load_config(path: Path | None) -> Config:
@@ -57,9 +60,10 @@ def run(main: Callable[[], Awaitable[int]]) -> None:
     try:
         code = anyio.run(main)
     except* MagicTunnelError as group:
-        for error in _leaves(group):
+        errors = _leaves(group)
+        for error in errors:
             say(f"error: {error}", "red")
-        code = REFUSED
+        code = FAILED if all(isinstance(error, _OUTCOMES) for error in errors) else REFUSED
     except* KeyboardInterrupt:
         code = 130
     raise typer.Exit(code)

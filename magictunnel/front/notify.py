@@ -43,6 +43,8 @@ class Notifier:
         self._bus = InMemorySubscriptionBus()
         self._listen = ListenHandler(self._bus)
         self._sessions: dict[int, Connection] = {}
+        self._untold: dict[int, set[str]] = {}
+        """Per session that is being told right now: what is still to be said."""
         self._dirty: set[Kind] = set()
         self._wake = anyio.Event()
 
@@ -58,15 +60,17 @@ class Notifier:
     async def run(self) -> None:
         """Tell what changed, until cancelled; then end the listen streams as the protocol wants."""
         try:
-            while True:
-                await self._wake.wait()
-                await anyio.sleep(COMPANY)
-                self._wake = anyio.Event()
-                kinds, self._dirty = frozenset(self._dirty), set()
-                for concerned, method, event in _NEWS:
-                    if concerned & kinds:
+            async with anyio.create_task_group() as tasks:
+                while True:
+                    await self._wake.wait()
+                    await anyio.sleep(COMPANY)
+                    self._wake = anyio.Event()
+                    kinds, self._dirty = frozenset(self._dirty), set()
+                    news = [(method, event) for concerned, method, event in _NEWS if concerned & kinds]
+                    for _method, event in news:
                         await self._bus.publish(event)
-                        await self._push(method)
+                    for connection in self._to_tell({method for method, _event in news}):
+                        tasks.start_soon(self._tell, connection)
         finally:
             self._listen.close()
 
@@ -85,14 +89,22 @@ class Notifier:
         lists_only = params.notifications.model_copy(update={"resource_subscriptions": None})
         return await self._listen(ctx, params.model_copy(update={"notifications": lists_only}))
 
-    async def _push(self, method: str) -> None:
-        async with anyio.create_task_group() as tasks:
-            for connection in list(self._sessions.values()):
-                tasks.start_soon(_tell, connection, method)
+    def _to_tell(self, methods: set[str]) -> list[Connection]:
+        """Note what every session is to hear; those that nobody is telling anything yet are returned."""
+        idle = [connection for key, connection in self._sessions.items() if key not in self._untold]
+        for key in self._sessions:
+            self._untold.setdefault(key, set()).update(methods)
+        return idle
 
-
-async def _tell(connection: Connection, method: str) -> None:
-    with anyio.move_on_after(_PATIENCE) as scope:
-        await connection.notify(method, None)
-    if scope.cancelled_caught:
-        logger.warning("a client does not read; it was not told of %s", method)
+    async def _tell(self, connection: Connection) -> None:
+        """Tell one client, at its own pace, all that it has not heard; one that does not read holds up no other."""
+        untold = self._untold[id(connection)]
+        try:
+            while untold:
+                method = untold.pop()
+                with anyio.move_on_after(_PATIENCE) as scope:
+                    await connection.notify(method, None)
+                if scope.cancelled_caught:
+                    logger.warning("a client does not read; it was not told of %s", method)
+        finally:
+            del self._untold[id(connection)]

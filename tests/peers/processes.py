@@ -33,7 +33,7 @@ async def drain(talk: ByteReceiveStream) -> None:
 async def until_gone(mark: str) -> None:
     """Wait until no process with `NAME=VALUE` in its environment is left: ours, a server's, or a child of one."""
     with anyio.move_on_after(GONE_WITHIN):
-        while marked(mark):  # noqa: ASYNC110 that a process of others ends is no event of ours
+        while marked(mark):
             await anyio.sleep(0.02)
     assert not marked(mark), f"left behind: {marked(mark)}"
 

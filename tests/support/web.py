@@ -24,7 +24,11 @@ Queue = asyncio.Queue[Json | None]
 
 
 class QuietUvicorn(uvicorn.Server):
-    """Leaves signals alone."""
+    """Leaves signals alone, and stops within a moment."""
+
+    async def main_loop(self) -> None:
+        while not await self.on_tick(1):
+            await anyio.sleep(0.01)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Any:
