@@ -66,6 +66,7 @@ class Link(Protocol):
         """Send one request and return its result as it came.
 
         Raises:
+            BackendUnavailable: the connection has ended; nothing was sent.
             BackendError: the backend's own JSON-RPC error.
             OutcomeUnknown: the connection broke after the request was sent.
         """

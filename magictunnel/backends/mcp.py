@@ -25,7 +25,7 @@ from magictunnel.backends.handshake import open_session
 from magictunnel.backends.transports import memory_wire, open_wire, resolve
 from magictunnel.catalog.model import EMPTY, Json, Kind
 from magictunnel.config.model import Era, ServerConfig
-from magictunnel.errors import BackendError, OutcomeUnknown, StartFailure
+from magictunnel.errors import BackendError, BackendUnavailable, OutcomeUnknown, StartFailure
 from magictunnel.secrets import Secrets
 from magictunnel.wire.dispatcher import WireDispatcher
 from magictunnel.wire.evidence import Evidence
@@ -94,6 +94,7 @@ class McpLink:
 
     async def request(self, request: Request) -> Json:
         """See `Link.request`."""
+        self._ensure_open()
         name = request.params.get("name")
         mirrored = self._mirrored.get(name, EMPTY) if isinstance(name, str) else EMPTY
         params = enveloped(request.params, self.era, stateless=self.stateless, capabilities=request.capabilities)
@@ -108,6 +109,10 @@ class McpLink:
             if error.code == CONNECTION_CLOSED and (self._wire.is_closed or _is_ours(error)):
                 raise OutcomeUnknown(self._name, str(name or request.method), error.message) from error
             raise BackendError(error.code, error.message, error.error.data) from error
+
+    def _ensure_open(self) -> None:
+        if self._wire.is_closed:
+            raise BackendUnavailable(self._name, "its connection has just ended", hint="it is being started again")
 
     async def changed(self) -> frozenset[Kind]:
         """See `Link.changed`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -40,7 +39,8 @@ def serve(
 ) -> None:
     """Serve everything behind one MCP server. Without --stdio: over HTTP on 127.0.0.1:8420."""
     both = stdio and _was_typed(ctx, "http")
-    run(lambda: _serve(config, None if stdio else http or DEFAULT_ADDRESS, log_level, both=both))
+    address = None if stdio else http or DEFAULT_ADDRESS
+    run(lambda: _serve(config, address, log_level, both=both), when_ended=0)
 
 
 def _was_typed(ctx: typer.Context, option: str) -> bool:
@@ -61,29 +61,17 @@ async def _serve(path: Path | None, address: str | None, log_level: str, *, both
         say(f"skipped: {problem}", "yellow")
     listener = listen_on(*_host_and_port(address)) if address else None
     gateway = build(config, secrets=secrets)
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_end_on_signal, tasks.cancel_scope)
-        async with running(gateway):
-            server = FrontServer(gateway)
-            if listener is None:
-                await serve_stdio(server)
-            else:
-                host, port = listener.getsockname()[:2]
-                url = f"http://{f'[{host}]' if ':' in host else host}:{port}/mcp"
-                tasks.start_soon(_announce, gateway, config.file, url)
-                await serve_http(server, listener)
+    async with running(gateway), anyio.create_task_group() as tasks:
+        server = FrontServer(gateway)
+        if listener is None:
+            await serve_stdio(server)
+        else:
+            host, port = listener.getsockname()[:2]
+            url = f"http://{f'[{host}]' if ':' in host else host}:{port}/mcp"
+            tasks.start_soon(_announce, gateway, config.file, url)
+            await serve_http(server, listener)
         tasks.cancel_scope.cancel()
     return 0
-
-
-async def _end_on_signal(scope: anyio.CancelScope) -> None:
-    """SIGTERM and Ctrl-C end us in order: every server and every child of it with us."""
-    if sys.platform == "win32":
-        return
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async for _number in signals:
-            scope.cancel()
-            return
 
 
 async def _announce(gateway: Gateway, file: str, url: str) -> None:

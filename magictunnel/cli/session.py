@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import signal
+import sys
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 
 import anyio
@@ -22,6 +24,8 @@ FAILED = 1
 """Exit code: we did what was asked, and it failed (a tool's error, a server that is down)."""
 REFUSED = 2
 """Exit code: we could not do what was asked (a wrong option, an unusable config, no such name)."""
+ENDED = 130
+"""Exit code: a signal ended the command before it was done."""
 
 _OUTCOMES = (BackendError, BackendUnavailable, DeadlineExceeded, OutcomeUnknown)
 """Errors by which a call failed that we did make, or tried to."""
@@ -51,22 +55,49 @@ async def opened(path: Path | None, level: str = "warning", *, tell_problems: bo
         yield gateway
 
 
-def run(main: Callable[[], Awaitable[int]]) -> None:
-    """Run a command and leave with the exit code it returns; our errors become one line and code 2.
+def run(main: Callable[[], Awaitable[int]], when_ended: int = ENDED) -> None:
+    """Run a command and leave with the exit code it returns, or `when_ended` by a signal; our errors become one line.
 
     Raises:
         typer.Exit: always.
     """
     try:
-        code = anyio.run(main)
+        code = anyio.run(_until_signalled, main, when_ended)
     except* MagicTunnelError as group:
         errors = _leaves(group)
         for error in errors:
             say(f"error: {error}", "red")
         code = FAILED if all(isinstance(error, _OUTCOMES) for error in errors) else REFUSED
     except* KeyboardInterrupt:
-        code = 130
+        code = ENDED
     raise typer.Exit(code)
+
+
+async def _until_signalled(main: Callable[[], Awaitable[int]], when_ended: int) -> int:
+    """SIGTERM and Ctrl-C end a command in order, every process it started with it; a second one changes nothing."""
+    code = when_ended
+    with _signals() as signals:
+        async with anyio.create_task_group() as tasks:
+
+            async def end_on_signal() -> None:
+                async for _number in signals:
+                    tasks.cancel_scope.cancel()
+
+            tasks.start_soon(end_on_signal)
+            code = await main()
+            tasks.cancel_scope.cancel()
+    return code
+
+
+def _signals() -> AbstractContextManager[AsyncIterable[signal.Signals]]:
+    if sys.platform == "win32":
+        return nullcontext(_never())
+    return anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT)
+
+
+async def _never() -> AsyncIterator[signal.Signals]:
+    await anyio.sleep_forever()
+    yield signal.SIGTERM
 
 
 def _leaves(error: BaseException) -> list[BaseException]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
@@ -36,25 +37,43 @@ _NEWS: Sequence[tuple[frozenset[Kind], str, ServerEvent]] = (
 logger = logging.getLogger(__name__)
 
 
+@dataclass(slots=True)
+class _Session:
+    """One client of the handshake era, and the news it has not been told yet."""
+
+    connection: Connection
+    untold: set[str] = field(default_factory=set)
+    is_being_told: bool = False
+
+
 class Notifier:
     """Knows the sessions of the handshake era, and the listen streams of the stateless one."""
 
     def __init__(self) -> None:
         self._bus = InMemorySubscriptionBus()
         self._listen = ListenHandler(self._bus)
-        self._sessions: dict[int, Connection] = {}
-        self._untold: dict[int, set[str]] = {}
-        """Per session that is being told right now: what is still to be said."""
-        self._dirty: set[Kind] = set()
+        self._sessions: dict[int, _Session] = {}
+        self._events: dict[ServerEvent, None] = {}
         self._wake = anyio.Event()
 
     @property
     def session_count(self) -> int:
         return len(self._sessions)
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether there is nothing left to tell anybody."""
+        return not self._events and not any(session.untold for session in self._sessions.values())
+
     def changed(self, kinds: frozenset[Kind]) -> None:
-        """Have clients told that these lists differ now. Returns at once; changes close together are told together."""
-        self._dirty |= kinds
+        """Have the clients of this moment told that these lists differ now. Returns at once; changes close together
+        are told together, and a client that comes later lists what is new anyway.
+        """
+        for concerned, method, event in _NEWS:
+            if concerned & kinds:
+                self._events[event] = None
+                for session in self._sessions.values():
+                    session.untold.add(method)
         self._wake.set()
 
     async def run(self) -> None:
@@ -65,12 +84,12 @@ class Notifier:
                     await self._wake.wait()
                     await anyio.sleep(COMPANY)
                     self._wake = anyio.Event()
-                    kinds, self._dirty = frozenset(self._dirty), set()
-                    news = [(method, event) for concerned, method, event in _NEWS if concerned & kinds]
-                    for _method, event in news:
+                    events, self._events = self._events, {}
+                    for event in events:
                         await self._bus.publish(event)
-                    for connection in self._to_tell({method for method, _event in news}):
-                        tasks.start_soon(self._tell, connection)
+                    for session in self._sessions.values():
+                        if session.untold and not session.is_being_told:
+                            tasks.start_soon(_tell, session)
         finally:
             self._listen.close()
 
@@ -79,7 +98,7 @@ class Notifier:
         # The SDK has no public way to a connection's own channel or its end; this is the one place that reaches in.
         connection = ctx.session._connection
         if id(connection) not in self._sessions:
-            self._sessions[id(connection)] = connection
+            self._sessions[id(connection)] = _Session(connection)
             connection.exit_stack.callback(self._sessions.pop, id(connection), None)
 
     async def listen(
@@ -89,22 +108,16 @@ class Notifier:
         lists_only = params.notifications.model_copy(update={"resource_subscriptions": None})
         return await self._listen(ctx, params.model_copy(update={"notifications": lists_only}))
 
-    def _to_tell(self, methods: set[str]) -> list[Connection]:
-        """Note what every session is to hear; those that nobody is telling anything yet are returned."""
-        idle = [connection for key, connection in self._sessions.items() if key not in self._untold]
-        for key in self._sessions:
-            self._untold.setdefault(key, set()).update(methods)
-        return idle
 
-    async def _tell(self, connection: Connection) -> None:
-        """Tell one client, at its own pace, all that it has not heard; one that does not read holds up no other."""
-        untold = self._untold[id(connection)]
-        try:
-            while untold:
-                method = untold.pop()
-                with anyio.move_on_after(_PATIENCE) as scope:
-                    await connection.notify(method, None)
-                if scope.cancelled_caught:
-                    logger.warning("a client does not read; it was not told of %s", method)
-        finally:
-            del self._untold[id(connection)]
+async def _tell(session: _Session) -> None:
+    """Tell one client, at its own pace, all that it has not heard; one that does not read holds up no other."""
+    session.is_being_told = True
+    try:
+        while session.untold:
+            method = session.untold.pop()
+            with anyio.move_on_after(_PATIENCE) as scope:
+                await session.connection.notify(method, None)
+            if scope.cancelled_caught:
+                logger.warning("a client does not read; it was not told of %s", method)
+    finally:
+        session.is_being_told = False

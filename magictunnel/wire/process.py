@@ -96,7 +96,8 @@ async def _end(process: Process) -> None:
     for signal_number in (signal.SIGTERM, _hard_kill()):
         if not _signal_group(process, signal_number):
             break
-        await _gone(process, EXIT_GRACE, whole_group=True)
+        # Who was killed is gone, though it may count as part of the group until its new parent has heard of it.
+        await _gone(process, EXIT_GRACE, whole_group=signal_number == signal.SIGTERM)
     await _release(process)
 
 

@@ -300,7 +300,7 @@ async def beside_one_that_stays(late: ServerConfig, folder: Path) -> AsyncIterat
 
 async def quiet(w: World) -> None:
     """Wait until every change so far has been told to whoever was there."""
-    await w.until(lambda: not w.front.notifier._dirty)
+    await w.until(lambda: w.front.notifier.is_quiet)
 
 
 async def names(client: Client) -> list[str]:
