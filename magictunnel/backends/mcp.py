@@ -155,7 +155,7 @@ class McpLink:
             page = await self.request(Request(_LIST_METHODS[kind], {"cursor": cursor} if cursor else {}))
             found += _definitions(page, kind)
             cursor = page.get("nextCursor")
-            if not isinstance(cursor, str):
+            if not isinstance(cursor, str) or not cursor:
                 return tuple(found)
             if cursor in seen or len(found) > MAX_ENTRIES:
                 break

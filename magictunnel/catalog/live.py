@@ -30,7 +30,8 @@ class LiveCatalog:
 
     def replace(self, backend: str, listing: Listing | None) -> None:
         """Take what `backend` offers now (None: nothing any more). Equal listing or equal merge: nobody is told."""
-        if self._listings.get(backend) == listing:
+        known = self._listings.get(backend)
+        if known is listing or (known and listing and known.is_like(listing)):
             return
         if listing is None:
             del self._listings[backend]

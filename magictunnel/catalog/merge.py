@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from magictunnel.catalog.model import EMPTY, Catalog, Conflict, Entry, Json, Kind, Listing
+from magictunnel.catalog.model import EMPTY, Catalog, Conflict, Entry, Json, Kind, Listing, identical
 from magictunnel.catalog.names import (
     NameRules,
     Prefix,
@@ -108,7 +108,11 @@ def merge(listings: Mapping[str, Listing], rules: MergeRules) -> Catalog:
 
 def diff(old: Catalog, new: Catalog) -> frozenset[Kind]:
     """The kinds whose visible list differs. The order of entries is no difference."""
-    return frozenset(kind for kind in Kind if old.of(kind) != new.of(kind))
+    return frozenset(kind for kind in Kind if not identical(_shown(old, kind), _shown(new, kind)))
+
+
+def _shown(catalog: Catalog, kind: Kind) -> dict[str, Json]:
+    return {name: entry.definition for name, entry in catalog.of(kind).items()}
 
 
 def _offers(

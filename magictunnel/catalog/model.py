@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,6 +11,12 @@ from typing import Any
 
 Json = dict[str, Any]
 """A JSON object as it came off the wire. Shared freely, so never changed in place."""
+
+
+def identical(one: Any, other: Any) -> bool:
+    """Whether two values are the same JSON. Python alone takes `1` for `true`."""
+    return bool(one == other) and json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
 
 EMPTY: Mapping[Any, Any] = MappingProxyType({})
 
@@ -55,6 +62,13 @@ class Listing:
     capabilities: Json = field(default_factory=dict)
     """The server capabilities it advertised, as it wrote them."""
     instructions: str = ""
+
+    def is_like(self, other: Listing) -> bool:
+        """Whether nothing in it differs from `other`, to the letter."""
+        return identical(
+            (dict(self.entries), self.capabilities, self.instructions),
+            (dict(other.entries), other.capabilities, other.instructions),
+        )
 
 
 @dataclass(frozen=True, slots=True)

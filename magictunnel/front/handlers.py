@@ -203,7 +203,7 @@ def _addressee(method: str, params: Json) -> tuple[Kind, str]:
         kind, key = kind_and_key
         return kind, _text(ref, key)
     kind = CALLS[method]
-    if not isinstance(params.get("arguments") or {}, dict):
+    if not isinstance(params.get("arguments", {}), dict | None):
         raise BadParams("arguments must be an object")
     return kind, _text(params, kind.key)
 

@@ -42,7 +42,8 @@ class _Session:
     """One client of the handshake era, and the news it has not been told yet."""
 
     connection: Connection
-    untold: set[str] = field(default_factory=set)
+    untold: dict[str, None] = field(default_factory=dict)
+    """In the order in which it happened."""
     is_being_told: bool = False
 
 
@@ -73,7 +74,7 @@ class Notifier:
             if concerned & kinds:
                 self._events[event] = None
                 for session in self._sessions.values():
-                    session.untold.add(method)
+                    session.untold[method] = None
         self._wake.set()
 
     async def run(self) -> None:
@@ -114,7 +115,8 @@ async def _tell(session: _Session) -> None:
     session.is_being_told = True
     try:
         while session.untold:
-            method = session.untold.pop()
+            method = next(iter(session.untold))
+            del session.untold[method]
             with anyio.move_on_after(_PATIENCE) as scope:
                 await session.connection.notify(method, None)
             if scope.cancelled_caught:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 
+from mcp.shared.dispatcher import as_request_id
 from mcp.shared.message import SessionMessage
-from mcp_types import jsonrpc_message_adapter
+from mcp_types import PARSE_ERROR, ErrorData, JSONRPCError, jsonrpc_message_adapter
+from pydantic import ValidationError
 
 MAX_LINE = 64 * 1024 * 1024
 """Bytes in one line. A peer that sends more without a newline has lost the protocol, and its connection."""
@@ -41,12 +44,28 @@ async def split_lines(chunks: AsyncIterable[bytes], limit: int = MAX_LINE) -> As
 
 
 def decode(line: bytes, on_junk: Callable[[bytes], None]) -> SessionMessage | None:
-    """The message in a line, or None after telling `on_junk`: what is not JSON-RPC is skipped, not fatal."""
+    """The message in a line, or None after telling `on_junk`: what is not JSON-RPC is skipped, not fatal.
+
+    An answer that cannot be read (half a character, too deep) becomes an error for whoever waits for it.
+    """
     try:
         return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
-    except ValueError:
+    except ValidationError as error:
+        if (number := _answered_id(line)) is not None:
+            told = ErrorData(code=PARSE_ERROR, message=f"the answer cannot be read: {error.errors()[0]['msg']}")
+            return SessionMessage(JSONRPCError(jsonrpc="2.0", id=number, error=told))
         on_junk(line)
         return None
+
+
+def _answered_id(line: bytes) -> int | str | None:
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(message, dict) or message.get("jsonrpc") != "2.0" or not message.keys() & {"result", "error"}:
+        return None
+    return as_request_id(message.get("id"))
 
 
 def encode(message: SessionMessage) -> bytes:

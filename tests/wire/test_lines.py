@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
+from mcp_types import JSONRPCError
 
 from magictunnel.wire.lines import LineTooLong, decode, encode, split_lines
 
@@ -122,3 +123,15 @@ def test_a_newline_inside_a_text_does_not_end_the_line() -> None:
 
     assert decoded is not None
     assert encode(decoded).count(b"\n") == 1
+
+
+@pytest.mark.parametrize("result", ['{"x":"\\ud800"}', "[" * 400 + "]" * 400], ids=["half a character", "too deep"])
+def test_an_answer_that_cannot_be_read_is_an_error_for_who_waits_for_it(result: str) -> None:
+    junk: list[bytes] = []
+
+    message = decode(f'{{"jsonrpc":"2.0","id":"a","result":{result}}}'.encode(), junk.append)
+
+    assert message is not None
+    assert isinstance(message.message, JSONRPCError)
+    assert (message.message.id, junk) == ("a", [])
+    assert "cannot be read" in message.message.error.message
