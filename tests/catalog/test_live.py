@@ -69,3 +69,11 @@ def test_every_listener_is_told_when_the_new_catalog_stands(live: LiveCatalog) -
     live.replace("a", TOOL)
 
     assert seen == [["a__x"], ["a__x"]]
+
+
+def test_the_smallest_difference_of_json_is_a_change(live: LiveCatalog, told: list[frozenset[Kind]]) -> None:
+    """Python takes `1` for `true`; JSON Schema does not."""
+    for default in (1, True, 1, 1):
+        live.replace("a", Listing({Kind.TOOL: [{"name": "x", "inputSchema": {"default": default}}]}))
+
+    assert told == [{Kind.TOOL}] * 3

@@ -210,6 +210,8 @@ async def test_questions_that_a_handshake_client_cannot_be_asked_are_an_error(so
         ("tools/call", {}, "name must be a string"),
         ("tools/call", {"name": 7}, "name must be a string"),
         ("tools/call", {"name": "a__x", "arguments": [1]}, "arguments must be an object"),
+        ("tools/call", {"name": "a__x", "arguments": []}, "arguments must be an object"),
+        ("tools/call", {"name": "a__x", "arguments": False}, "arguments must be an object"),
         ("tools/call", {"name": "a__x", "arguments": "text"}, "arguments must be an object"),
         ("prompts/get", {"name": None}, "name must be a string"),
         ("resources/read", {"name": "x:1"}, "uri must be a string"),
