@@ -10,7 +10,7 @@ import anyio
 from magictunnel.backends.base import Link, Request
 from magictunnel.catalog.find import find, visible
 from magictunnel.catalog.links import Links, Place, republish
-from magictunnel.catalog.merge import MergeRules
+from magictunnel.catalog.merge import MergeRules, is_offered
 from magictunnel.catalog.model import Json, Kind
 from magictunnel.errors import BackendUnavailable, DeadlineExceeded, UnknownEntry
 from magictunnel.pipeline.call import Call
@@ -28,6 +28,7 @@ class Router:
     def __init__(self, ready: Ready, timeout_of: TimeoutOf, rules: Callable[[], MergeRules]) -> None:
         self._ready = ready
         self._timeout_of = timeout_of
+        self._rules = rules
         self._links = Links(rules)
 
     async def __call__(self, call: Call) -> Json:
@@ -70,7 +71,8 @@ class Router:
             if place := self._links.owner(call.catalog, call.name, call.caller.allows):
                 return place
             choices = self._links.choices(call.catalog, call.name)
-            if not choices and (backend := _only_owner(call)):
+            backend = None if choices or self._links.is_known(call.catalog, call.name) else _only_owner(call)
+            if backend and is_offered(call.kind, call.name, self._rules().of(backend)):
                 return Place(backend, call.name)
         raise UnknownEntry(call.kind.word, call.name, hint=_suggestion(call, choices))
 

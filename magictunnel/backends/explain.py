@@ -12,7 +12,7 @@ from mcp.shared.exceptions import MCPError
 from pydantic import ValidationError
 
 from magictunnel.backends.base import LinkLost, Phase
-from magictunnel.errors import BackendError, StartFailure, UnsetVariable
+from magictunnel.errors import BackendError, MagicTunnelError, StartFailure, UnsetVariable
 from magictunnel.wire.evidence import Evidence
 
 _LOGIN = (401, 403)
@@ -37,7 +37,7 @@ def explain(
     cause, hint = _not_started(root) or _not_reached(root, evidence) or _ended(evidence) or _answered(root, evidence)
     if hint in (_BY_HAND, _LONGER, _ITS_DOCS) and (words := _last_words(evidence)):
         hint = f"its stderr ends: {words}"
-    return StartFailure(server, phase.value, mask(_one_line(cause)), hint=mask(_one_line(hint)))
+    return StartFailure(server, phase.value, _one_line(mask(cause)), hint=_one_line(mask(hint)))
 
 
 def root_cause(error: BaseException) -> BaseException:
@@ -84,19 +84,24 @@ def _not_reached(error: BaseException, evidence: Evidence) -> tuple[str, str] | 
             return f"{_url(error)} does not answer", "check the address, and that the server is reachable from here"
         case httpx2.ConnectError():
             return f"cannot connect to {_url(error)}", "start that server, or correct `url`"
+        case httpx2.LocalProtocolError():
+            return "its `url` or `headers` have characters that HTTP does not allow", "look for line ends in them"
+        case httpx2.HTTPStatusError():
+            return f"the server answered HTTP {error.response.status_code}", _hint_of_status(error.response.status_code)
         case httpx2.SSEError():
             return str(error), _ENDPOINT
         case MCPError() if error.message.startswith("Unexpected content type"):
             return error.message, _ENDPOINT
         case MCPError() | BackendError() if error.message not in _STAND_INS:
             return None  # it answered, whatever the status
-        case _ if evidence.http_status in _LOGIN:
-            login = "it wants credentials: add `headers: {Authorization: Bearer ${TOKEN}}`"
-            return f"the server answered HTTP {evidence.http_status}", login
         case _ if evidence.http_status is not None:
-            return f"the server answered HTTP {evidence.http_status}", _ENDPOINT
+            return f"the server answered HTTP {evidence.http_status}", _hint_of_status(evidence.http_status)
         case _:
             return None
+
+
+def _hint_of_status(status: int) -> str:
+    return "it wants credentials: add `headers: {Authorization: Bearer ${TOKEN}}`" if status in _LOGIN else _ENDPOINT
 
 
 def _ended(evidence: Evidence) -> tuple[str, str] | None:
@@ -124,6 +129,8 @@ def _answered(error: BaseException, evidence: Evidence) -> tuple[str, str]:
             return f"{error}, but {_junk(evidence)}", _NO_SERVER
         case TimeoutError():
             return str(error) or "no answer in time", _LONGER
+        case MagicTunnelError():
+            return error.message, error.hint or _BY_HAND
         case LinkLost() | RuntimeError() | OSError() if str(error):
             return str(error), _BY_HAND if evidence.exit_code is not None else _ITS_DOCS
         case _:

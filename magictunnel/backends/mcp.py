@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from itertools import count
 from typing import Any
 
 import anyio
@@ -25,15 +26,23 @@ from magictunnel.backends.handshake import open_session
 from magictunnel.backends.transports import memory_wire, open_wire, resolve
 from magictunnel.catalog.model import EMPTY, Json, Kind
 from magictunnel.config.model import Era, ServerConfig
-from magictunnel.errors import BackendError, BackendUnavailable, OutcomeUnknown, StartFailure
+from magictunnel.errors import BackendError, BackendUnavailable, CallError, OutcomeUnknown, StartFailure
 from magictunnel.secrets import Secrets
 from magictunnel.wire.dispatcher import WireDispatcher
 from magictunnel.wire.evidence import Evidence
+from magictunnel.wire.http import CUT_OFF, NOT_SENT
 
 MAX_PAGES = 1_000
 """Pages of one listing that are followed."""
 MAX_ENTRIES = 50_000
 """Definitions of one kind that are taken from one backend."""
+
+CANCEL_TIMEOUT = 5.0
+"""Seconds that a server may take to accept word of a cancelled call."""
+_CLOSED = "Connection closed"
+_BROKEN = (CUT_OFF, "SSE stream ended without a response", "SSE stream ended and reconnection", "SSE stream failed: ")
+"""What our HTTP client and the SDK's say when an answer can never come."""
+_STALE = ("Session terminated", "Session not found")
 
 _LIST_METHODS = {
     Kind.TOOL: "tools/list",
@@ -59,6 +68,11 @@ class McpLink:
         self._dirty: set[Kind] = set()
         self._wake = anyio.Event()
         self._mirrored: dict[str, HeaderMap] = {}
+        self._numbers = count(1_000_000)  # apart from those that the SDK gives to its own requests
+        self._calls = 0
+        self._is_doomed = False
+        """It can carry no new call; those in flight may still be answered."""
+        self._cancels, self._abandoned = anyio.create_memory_object_stream[int](float("inf"))
         self.era = ""
         self.capabilities: Json = {}
         self.instructions = ""
@@ -68,6 +82,13 @@ class McpLink:
             message_handler=self._on_message,
             client_info=types.Implementation.model_validate(CLIENT_INFO),
         )
+
+    async def __aenter__(self) -> McpLink:
+        return self
+
+    async def __aexit__(self, *_why: object) -> None:
+        self._cancels.close()
+        self._abandoned.close()
 
     @property
     def stateless(self) -> bool:
@@ -98,20 +119,46 @@ class McpLink:
         name = request.params.get("name")
         mirrored = self._mirrored.get(name, EMPTY) if isinstance(name, str) else EMPTY
         params = enveloped(request.params, self.era, stateless=self.stateless, capabilities=request.capabilities)
+        number = next(self._numbers)
         options: CallOptions = {
-            "headers": headers(request.method, params, self.era, stateless=self.stateless, mirrored=mirrored)
+            "request_id": number,
+            "cancel_on_abandon": False,
+            "headers": headers(request.method, params, self.era, stateless=self.stateless, mirrored=mirrored),
         }
         if request.on_progress is not None:
             options["on_progress"] = request.on_progress
+        self._calls += 1
         try:
             return inner_result(await self._wire.send_raw_request(request.method, params, options))
         except MCPError as error:
-            if error.code == CONNECTION_CLOSED and (self._wire.is_closed or _is_ours(error)):
-                raise OutcomeUnknown(self._name, str(name or request.method), error.message) from error
-            raise BackendError(error.code, error.message, error.error.data) from error
+            raise self._failure(error, str(name or request.method)) from error
+        except anyio.get_cancelled_exc_class():
+            self._cancels.send_nowait(number)
+            raise
+        finally:
+            self._calls -= 1
+            self._wake_up()
+
+    def _failure(self, error: MCPError, name: str) -> CallError:
+        """What an error answer means: the backend's own, or the SDK's word for a connection that broke."""
+        if error.code == CONNECTION_CLOSED and error.message == NOT_SENT:
+            self._is_doomed = True
+            return BackendUnavailable(self._name, NOT_SENT, hint="start that server, or correct `url`")
+        if error.code == CONNECTION_CLOSED and (error.message == _CLOSED or error.message.startswith(_BROKEN)):
+            return OutcomeUnknown(self._name, name, error.message)
+        if error.message in _STALE:
+            self._is_doomed = True
+        return BackendError(error.code, error.message, error.error.data)
+
+    async def tell_cancels(self) -> None:
+        """Tell the server of calls that nobody waits for any more; beside them, so that a deadline is never late."""
+        async for number in self._abandoned:
+            with anyio.move_on_after(CANCEL_TIMEOUT):
+                params = {"requestId": number, "reason": "the call was cancelled, or took too long"}
+                await self._wire.notify("notifications/cancelled", params)
 
     def _ensure_open(self) -> None:
-        if self._wire.is_closed:
+        if self._wire.is_closed or self._is_doomed:
             raise BackendUnavailable(self._name, "its connection has just ended", hint="it is being started again")
 
     async def changed(self) -> frozenset[Kind]:
@@ -119,6 +166,8 @@ class McpLink:
         while not self._dirty:
             if self._wire.is_closed:
                 raise LinkLost("the connection was closed")
+            if self._is_doomed and not self._calls:
+                raise LinkLost("the server does not know its session any more, or cannot be reached")
             await self._wake.wait()
             self._wake = anyio.Event()
         kinds, self._dirty = frozenset(self._dirty), set()
@@ -166,6 +215,7 @@ class McpLink:
     def _callable_tools(self, tools: tuple[Json, ...]) -> tuple[Json, ...]:
         """Drop tools whose header annotations are invalid, as the stateless era demands; remember the others'."""
         kept: list[Json] = []
+        self._mirrored = {}
         for tool in tools:
             schema = tool.get("inputSchema")
             if reason := find_invalid_x_mcp_header(schema):
@@ -252,7 +302,7 @@ async def opened_link(
     async with wire_manager as wire:
         at(Phase.HANDSHAKE)
         link = McpLink(name, wire)
-        async with link.session, anyio.create_task_group() as tasks:
+        async with link, link.session, anyio.create_task_group() as tasks:
             try:
                 await open_session(link.session, era)
             except MCPError as error:
@@ -260,6 +310,7 @@ async def opened_link(
                     raise _HungUpOnProbe from error
                 raise
             link.adopt_session()
+            tasks.start_soon(link.tell_cancels)
             if link.stateless:
                 tasks.start_soon(link.watch)
             yield link
@@ -275,8 +326,3 @@ def _definitions(page: Json, kind: Kind) -> list[Json]:
     if not isinstance(found, list):
         raise BackendError(types.INTERNAL_ERROR, f"its {_LIST_METHODS[kind]} answer has no list of {kind}")
     return [definition for definition in found if isinstance(definition, dict)]
-
-
-def _is_ours(error: MCPError) -> bool:
-    """Whether the SDK's transport made this error up because the answer can never come."""
-    return error.message.startswith(("Connection closed", "SSE stream"))

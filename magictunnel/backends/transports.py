@@ -23,12 +23,12 @@ from magictunnel.config.model import ServerConfig, Transport
 from magictunnel.secrets import Secrets
 from magictunnel.wire.dispatcher import WireDispatcher
 from magictunnel.wire.evidence import Evidence
+from magictunnel.wire.http import CallClient
 from magictunnel.wire.process import drain, exited, server_process
 from magictunnel.wire.stdio import process_wire
 
 MAX_EVENT = 64 * 1024 * 1024
 """Bytes in one SSE event; the SDK's own limit of 1 MiB refuses results that stdio lets through."""
-_CONNECT_TIMEOUT = 10.0
 _RETRY_CONNECT = 0.05
 
 
@@ -50,6 +50,8 @@ def resolve(config: ServerConfig, secrets: Secrets) -> Target:
     Raises:
         UnsetVariable: one has no value.
     """
+    for written in (*config.env.values(), *config.headers.values()):
+        secrets.remember(written)  # most hosts' files have their secrets as they are
     own_env = {key: secrets.expand(value, f"env.{key}") for key, value in config.env.items()}
     words = (config.command, *config.args) if config.command else ()
     return Target(
@@ -89,7 +91,7 @@ async def open_wire(name: str, target: Target, evidence: Evidence, at: AtPhase) 
 async def http_wire(target: Target, evidence: Evidence) -> AsyncIterator[WireDispatcher]:
     """Streamable HTTP."""
     async with (
-        _http_client(evidence, target.headers, "POST") as client,
+        CallClient(target.headers, evidence, ("POST",)) as client,
         streamable_http_client(target.url, http_client=client, max_sse_event_size=MAX_EVENT) as (read, write),
     ):
         yield WireDispatcher(read, write)
@@ -100,7 +102,7 @@ async def sse_wire(target: Target, evidence: Evidence) -> AsyncIterator[WireDisp
     """The HTTP+SSE transport of the first revisions."""
 
     def client(headers: Any = None, timeout: Any = None, auth: Any = None) -> httpx2.AsyncClient:  # noqa: ARG001
-        return _http_client(evidence, headers, "GET", "POST")
+        return CallClient(headers, evidence, ("GET", "POST"))
 
     async with sse_client(target.url, dict(target.headers), httpx_client_factory=client) as (read, write):
         yield WireDispatcher(read, write)
@@ -113,24 +115,6 @@ async def memory_wire(server: Server[Any]) -> AsyncIterator[WireDispatcher]:
         tasks.start_soon(server.run, *theirs, server.create_initialization_options())
         yield WireDispatcher(*ours)
         tasks.cancel_scope.cancel()
-
-
-def _http_client(evidence: Evidence, headers: Mapping[str, str] | None, *telling: str) -> httpx2.AsyncClient:
-    """A client that notes the status of answers to the `telling` methods; the rest may be refused.
-
-    Deadlines are ours, per call: a stream may be silent for as long as its call may take.
-    """
-
-    async def note(response: httpx2.Response) -> None:
-        if response.request.method in telling:
-            evidence.http_status = response.status_code if response.is_error else None
-
-    return httpx2.AsyncClient(
-        headers=headers,
-        timeout=httpx2.Timeout(None, connect=_CONNECT_TIMEOUT),
-        limits=httpx2.Limits(max_connections=None, max_keepalive_connections=32),
-        event_hooks={"response": [note]},
-    )
 
 
 def _executable(target: Target) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from magictunnel.catalog.names import digested_uri, public_uri
 from magictunnel.catalog.templates import matches
 
 MAX_REMEMBERED = 10_000
-"""Links to unlisted resources that are remembered; the oldest is forgotten first."""
+"""Links to unlisted resources of one backend that are remembered; the oldest is forgotten first."""
 
 Publish = Callable[[str], str]
 
@@ -30,7 +30,9 @@ class Links:
 
     def __init__(self, rules: Callable[[], MergeRules]) -> None:
         self._rules = rules
-        self._remembered: OrderedDict[str, Place] = OrderedDict()
+        self._remembered: dict[str, Place] = {}
+        self._told: defaultdict[str, OrderedDict[str, None]] = defaultdict(OrderedDict)
+        """Per backend, so that no server can make us forget what another one told."""
 
     def owner(self, catalog: Catalog, uri: str, allows: Allows = everything) -> Place | None:
         """What `uri` means to a caller with these rights; None if nothing, or if several could be meant."""
@@ -42,6 +44,10 @@ class Links:
             [listed] if listed else [entry for entry in makers(catalog, place.uri) if entry.backend == place.backend]
         )
         return place if not entries or any(map(allows, entries)) else None
+
+    def is_known(self, catalog: Catalog, uri: str) -> bool:
+        """Whether `uri` means something, to whoever may use it."""
+        return self._meaning(catalog, uri) is not None
 
     def publish(self, catalog: Catalog, backend: str, uri: str) -> str:
         """The URI by which clients reach what `backend` calls `uri`: the same, unless that leads elsewhere."""
@@ -88,10 +94,12 @@ class Links:
         return None
 
     def _remember(self, public: str, place: Place) -> str:
+        told = self._told[place.backend]
         self._remembered[public] = place
-        self._remembered.move_to_end(public)
-        if len(self._remembered) > MAX_REMEMBERED:
-            self._remembered.popitem(last=False)
+        told[public] = None
+        told.move_to_end(public)
+        if len(told) > MAX_REMEMBERED:
+            del self._remembered[told.popitem(last=False)[0]]
         return public
 
 

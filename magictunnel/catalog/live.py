@@ -33,11 +33,11 @@ class LiveCatalog:
         known = self._listings.get(backend)
         if known is listing or (known and listing and known.is_like(listing)):
             return
-        if listing is None:
-            del self._listings[backend]
-        else:
-            self._listings[backend] = listing
-        old, self.current = self.current, merge(self._listings, self._rules)
+        listings = {name: known for name, known in self._listings.items() if name != backend}
+        if listing is not None:
+            listings[backend] = listing
+        old, self.current = self.current, merge(listings, self._rules)
+        self._listings = listings
         if changed := diff(old, self.current):
             for listener in self._listeners:
                 listener(changed)

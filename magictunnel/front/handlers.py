@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
+import anyio
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
@@ -24,6 +26,7 @@ from magictunnel.catalog.model import Json, Kind
 from magictunnel.catalog.promises import offers
 from magictunnel.errors import RESOURCE_NOT_FOUND, BadParams, CallError, CannotAsk, MethodNotOffered, UnknownEntry
 from magictunnel.front.pages import PAGE_SIZE, page
+from magictunnel.front.progress import Progress
 from magictunnel.pipeline.call import Call, Caller, Handler
 from magictunnel.telemetry import call_id
 
@@ -38,10 +41,15 @@ LISTS = {
 CALLS = {"tools/call": Kind.TOOL, "prompts/get": Kind.PROMPT, "resources/read": Kind.RESOURCE}
 COMPLETE = "completion/complete"
 _REFERENCES = {"ref/prompt": (Kind.PROMPT, "name"), "ref/resource": (Kind.TEMPLATE, "uri")}
+MAX_NAME = 8_192
+"""Characters of a name or URI in a request."""
 _OPENINGS = ("initialize", "server/discover")
 _CACHEABLE = (*LISTS, "resources/read")
 _CACHE_HINTS = frozenset({"ttlMs", "cacheScope"})
 """What the stateless era adds to the results of these; the handshake era has no such fields."""
+
+_A_MOMENT = 0.02
+"""Seconds between the SDK's reading and our answering, and between that and its writing; it has no hook for either."""
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +79,8 @@ class Handlers:
         self._source = source
         self._server_info = server_info
         self._page_size = page_size
+        self._count = 0
+        self._idle = anyio.Event()
 
     async def __call__(self, ctx: Context, call_next: CallNext) -> HandlerResult:
         """Answer one message, or let the SDK answer what is its own (handshake, ping, subscriptions)."""
@@ -78,10 +88,11 @@ class Handlers:
             answer = self._answer_to(ctx.method)
             if ctx.request_id is None or (answer is None and ctx.method not in _OPENINGS):
                 return await call_next(ctx)
-            await self._source.settled()
-            if answer is None:
-                return await call_next(ctx)
-            return self._outer(ctx, await answer(ctx))
+            with self._in_flight():
+                await self._source.settled()
+                if answer is None:
+                    return await call_next(ctx)
+                return self._outer(ctx, await answer(ctx))
         except CallError as error:
             raise self._wire_error(ctx, error) from error
         except MCPError:
@@ -92,6 +103,24 @@ class Handlers:
             number = call_id()
             logger.exception("[%s] %s: a defect of ours", number, ctx.method)
             raise MCPError(INTERNAL_ERROR, f"Internal error {number}: see the log") from error
+
+    async def idle(self) -> None:
+        """Wait until no request is being answered. A request that has just been read is given a moment to begin."""
+        await anyio.sleep(_A_MOMENT)
+        while self._count:
+            await self._idle.wait()
+        await anyio.sleep(_A_MOMENT)
+
+    @contextmanager
+    def _in_flight(self) -> Iterator[None]:
+        self._count += 1
+        try:
+            yield
+        finally:
+            self._count -= 1
+            if not self._count:
+                self._idle.set()
+                self._idle = anyio.Event()
 
     def _answer_to(self, method: str) -> Callable[[Context], Awaitable[Json]] | None:
         if method in LISTS:
@@ -125,7 +154,7 @@ class Handlers:
             params=params,
             caller=caller_of(ctx),
             catalog=catalog,
-            on_progress=ctx.session.report_progress if wants_progress(params) else None,
+            on_progress=Progress(ctx.session.report_progress) if wants_progress(params) else None,
         )
         return await self._source.handle(call)
 
@@ -212,4 +241,6 @@ def _text(params: Json, key: str) -> str:
     value = params.get(key)
     if not isinstance(value, str):
         raise BadParams(f"{key} must be a string")
+    if len(value) > MAX_NAME:
+        raise BadParams(f"{key} is longer than {MAX_NAME} characters")
     return value

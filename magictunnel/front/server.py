@@ -33,7 +33,12 @@ class FrontServer(Server[Any]):
         source.live.subscribe(self.notifier.changed)
         self.add_request_handler("server/discover", RequestParams, self._discover)
         self.add_notification_handler("notifications/initialized", NotificationParams, self._initialized)
-        self.middleware[:] = [Handlers(source, self.server_info_stamp, page_size)]
+        self._handlers = Handlers(source, self.server_info_stamp, page_size)
+        self.middleware[:] = [self._handlers]
+
+    async def answered(self) -> None:
+        """Wait until nothing that was asked so far is unanswered; streams of news do not count."""
+        await self._handlers.idle()
 
     def create_initialization_options(
         self,

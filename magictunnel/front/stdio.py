@@ -2,45 +2,61 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import queue
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import anyio
 import anyio.from_thread
-import anyio.to_thread
 from anyio.lowlevel import EventLoopToken, current_token
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.server.runner import serve_dual_era_loop
 from mcp.shared.message import SessionMessage
 
+from magictunnel.errors import ConfigError
 from magictunnel.front.server import FrontServer
 from magictunnel.wire.lines import LineTooLong, decode, encode, split_lines
 
 _CHUNK = 1 << 16
+_LAST_ANSWERS = 1.0
+"""Seconds for what was asked before the client closed our stdin."""
 
 logger = logging.getLogger(__name__)
 
 
 async def serve_stdio(server: FrontServer) -> None:
-    """Serve the client that started us, until it closes our stdin."""
+    """Serve the client that started us, until it closes our stdin; what it has asked by then is still answered.
+
+    Raises:
+        ConfigError: we have no stdin or stdout to serve on.
+    """
     reading, writing = _claim_standard_streams()
     inbox, received = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     to_send, outbox = anyio.create_memory_object_stream[SessionMessage](0)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_read, reading, inbox)
-        tasks.start_soon(_write, writing, outbox)
+        tasks.start_soon(_read, reading, inbox, server.answered)
+        written = anyio.Event()
+        tasks.start_soon(_write, writing, outbox, written)
         tasks.start_soon(server.notifier.run)
         await serve_dual_era_loop(server, received, to_send, lifespan_state=None)
+        with anyio.move_on_after(_LAST_ANSWERS):
+            await written.wait()
         tasks.cancel_scope.cancel()
 
 
 def _claim_standard_streams() -> tuple[int, int]:
     """Private descriptors for the wire; fd 0 then reads nothing, and what is printed to fd 1 goes to stderr."""
-    sys.stdout.flush()
-    reading, writing = os.dup(0), os.dup(1)
+    try:
+        sys.stdout.flush()
+        reading, writing = os.dup(0), os.dup(1)
+    except (AttributeError, OSError) as error:
+        raise ConfigError(
+            "there is no stdin or stdout to serve on", hint="let a host start this, or use --http"
+        ) from error
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
@@ -48,7 +64,9 @@ def _claim_standard_streams() -> tuple[int, int]:
     return reading, writing
 
 
-async def _read(fd: int, inbox: MemoryObjectSendStream[SessionMessage | Exception]) -> None:
+async def _read(
+    fd: int, inbox: MemoryObjectSendStream[SessionMessage | Exception], answered: Callable[[], Awaitable[None]]
+) -> None:
     async with inbox:
         try:
             async for line in split_lines(_chunks(fd)):
@@ -56,6 +74,8 @@ async def _read(fd: int, inbox: MemoryObjectSendStream[SessionMessage | Exceptio
                     await inbox.send(message)
         except LineTooLong as error:
             logger.error("our client lost the protocol: %s", error)
+        with anyio.move_on_after(_LAST_ANSWERS):
+            await answered()
 
 
 async def _chunks(fd: int) -> AsyncIterator[bytes]:
@@ -81,16 +101,29 @@ def _pump(fd: int, send: MemoryObjectSendStream[bytes], token: EventLoopToken) -
         return  # the loop has ended, and nobody waits for more
 
 
-async def _write(fd: int, outbox: MemoryObjectReceiveStream[SessionMessage]) -> None:
-    async for message in outbox:
-        try:
-            # In a thread: a client that does not read must not stop the loop that serves everything else.
-            await anyio.to_thread.run_sync(_write_all, fd, encode(message), abandon_on_cancel=True)
-        except OSError:
-            return
+async def _write(fd: int, outbox: MemoryObjectReceiveStream[SessionMessage], written: anyio.Event) -> None:
+    """Write what is to be sent, in a thread of its own: a client that does not read must stop neither the loop that
+    serves everything else, nor our end.
+    """
+    lines: queue.Queue[tuple[bytes, anyio.Event] | None] = queue.Queue(1)
+    threading.Thread(target=_pour, args=(fd, lines, current_token()), name="stdout", daemon=True).start()
+    try:
+        async for message in outbox:
+            done = anyio.Event()
+            lines.put_nowait((encode(message), done))
+            await done.wait()
+        written.set()
+    finally:
+        with contextlib.suppress(queue.Full):  # it is stuck in a write, and ends with the process
+            lines.put_nowait(None)
 
 
-def _write_all(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
+def _pour(fd: int, lines: queue.Queue[tuple[bytes, anyio.Event] | None], token: EventLoopToken) -> None:
+    try:
+        while (line := lines.get()) is not None:
+            view = memoryview(line[0])
+            while view:
+                view = view[os.write(fd, view) :]
+            anyio.from_thread.run_sync(line[1].set, token=token)
+    except (OSError, RuntimeError):
+        return  # nobody reads any more, or the loop has ended

@@ -1,0 +1,107 @@
+"""An HTTP client under the SDK's transports: one exchange that fails is that exchange's failure, nobody else's.
+
+The SDK runs all exchanges of a connection in one task group, where an error of one ends every other, and waits without
+bound for the answer to a notification. This client turns such errors into answers, and bounds such waits.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import anyio
+import httpx2
+from mcp_types import CONNECTION_CLOSED
+
+from magictunnel.wire.evidence import Evidence
+
+NOT_SENT = "the server cannot be reached, nothing was sent"
+CUT_OFF = "the answer was cut off"
+"""Messages of the JSON-RPC errors that stand in for answers; `McpLink` tells by them what became of a call."""
+
+_CONNECT_TIMEOUT = 10.0
+_ASIDE_TIMEOUT = 2.0
+"""Seconds for exchanges that carry no call: notifications, and the end of a session."""
+_OPENINGS = ("initialize", "server/discover")
+
+
+class CallClient(httpx2.AsyncClient):
+    """Deadlines of calls are not its business: a stream may be silent for as long as its call may take."""
+
+    def __init__(self, headers: Any, evidence: Evidence, telling: tuple[str, ...]) -> None:
+        """`telling`: the HTTP methods whose error statuses explain a failure; others may be refused."""
+
+        async def note(response: httpx2.Response) -> None:
+            if response.request.method in telling:
+                evidence.http_status = response.status_code if response.is_error else None
+
+        super().__init__(
+            headers=headers,
+            timeout=httpx2.Timeout(None, connect=_CONNECT_TIMEOUT),
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=32),
+            event_hooks={"response": [note]},
+        )
+        self._scopes: dict[Any, anyio.CancelScope] = {}
+        self._streams: dict[Any, httpx2.Response] = {}
+
+    async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
+        """See `httpx2.AsyncClient.send`."""
+        message = _message(request)
+        method = message.get("method")
+        if request.method == "GET" or method in _OPENINGS:
+            return await super().send(request, **options)
+        if method is not None and "id" in message:
+            return await self._call(request, message["id"], options)
+        request.extensions["timeout"] = httpx2.Timeout(_ASIDE_TIMEOUT).as_dict()
+        try:
+            return await super().send(request, **options)
+        except httpx2.TransportError:
+            return httpx2.Response(202, request=request)
+        finally:
+            if method == "notifications/cancelled":
+                await self._abandon((message.get("params") or {}).get("requestId"))
+
+    async def _call(self, request: httpx2.Request, number: Any, options: dict[str, Any]) -> httpx2.Response:
+        """One call; what kept it from being sent, or its answer from coming whole, is told as its answer."""
+        with anyio.CancelScope() as scope:
+            self._scopes[number] = scope
+            try:
+                response = await super().send(request, **options)
+                if response.headers.get("content-type", "").startswith("application/json"):
+                    await response.aread()
+                else:
+                    self._remember(number, response)
+                return response
+            except (httpx2.ConnectError, httpx2.ConnectTimeout):
+                return _stand_in(request, number, NOT_SENT)
+            except httpx2.TransportError:
+                return _stand_in(request, number, CUT_OFF)
+            finally:
+                self._scopes.pop(number, None)
+        return _stand_in(request, number, "cancelled")
+
+    def _remember(self, number: Any, response: httpx2.Response) -> None:
+        self._streams = {key: known for key, known in self._streams.items() if not known.is_closed}
+        self._streams[number] = response
+
+    async def _abandon(self, number: Any) -> None:
+        """Let go of a cancelled call: the server owes it no answer, and would hold its connection for ever."""
+        if scope := self._scopes.pop(number, None):
+            scope.cancel()
+        if stream := self._streams.pop(number, None):
+            await stream.aclose()
+
+
+def _message(request: httpx2.Request) -> dict[str, Any]:
+    if request.method != "POST":
+        return {}
+    try:
+        message = json.loads(request.content)
+    except (ValueError, httpx2.RequestNotRead):
+        return {}
+    return message if isinstance(message, dict) else {}
+
+
+def _stand_in(request: httpx2.Request, number: Any, message: str) -> httpx2.Response:
+    error = {"code": CONNECTION_CLOSED, "message": message}
+    return httpx2.Response(200, json={"jsonrpc": "2.0", "id": number, "error": error}, request=request)
