@@ -12,6 +12,7 @@ help: ## Show this list
 setup: $(STAMP) ## Make the virtual environment from the lock file
 
 $(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else "MagicTunnel needs Python 3.11 or newer; this is %d.%d (make PYTHON=python3.12 ...)" % v[:2])'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .

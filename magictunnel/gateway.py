@@ -52,6 +52,11 @@ class Gateway:
         """Seconds that a call of `entry` may take."""
         return settings_of(self.config, entry.backend, entry.kind, entry.original).timeout
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether `settled` would return at once."""
+        return self._settled.is_set()
+
     async def settled(self) -> None:
         """Wait until every server is up or has failed once; at most `start_wait` seconds from the start on."""
         await self._settled.wait()

@@ -23,14 +23,16 @@ class Secrets:
         self._given: set[str] = set()
         self._pattern: re.Pattern[str] | None = None
 
-    def expand(self, text: str, where: str) -> str:
-        """`text` with `${VAR}`, `${env:VAR}` and `${VAR:-default}` resolved. A `$` elsewhere stays.
+    def expand(self, text: str, where: str, own: Mapping[str, str] | None = None) -> str:
+        """`text` with `${VAR}`, `${env:VAR}` and `${VAR:-default}` resolved, from `own` first. A `$` elsewhere stays.
 
         Raises:
             UnsetVariable: one has neither a value nor a default; `where` (a key path) is named in it.
         """
 
         def value(reference: re.Match[str]) -> str:
+            if own and reference["name"] in own:
+                return own[reference["name"]]
             found = self._environ.get(reference["name"])
             if found:
                 if reference["name"] not in _NO_SECRET:

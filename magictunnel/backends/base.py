@@ -38,6 +38,10 @@ class Request:
     on_progress: OnProgress | None = None
 
 
+class AddressTaken(Exception):
+    """Somebody else answers where a server that we start is to listen; it would be taken for ours."""
+
+
 class LinkLost(Exception):
     """The connection is over."""
 

@@ -11,7 +11,7 @@ import httpx2
 from mcp.shared.exceptions import MCPError
 from pydantic import ValidationError
 
-from magictunnel.backends.base import LinkLost, Phase
+from magictunnel.backends.base import AddressTaken, LinkLost, Phase
 from magictunnel.errors import BackendError, MagicTunnelError, StartFailure, UnsetVariable
 from magictunnel.wire.evidence import Evidence
 
@@ -54,7 +54,16 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 
 
 def _rank(error: BaseException) -> int:
-    telling = (UnsetVariable, OSError, httpx2.HTTPError, StartFailure, MCPError, BackendError, ValidationError)
+    telling = (
+        UnsetVariable,
+        AddressTaken,
+        OSError,
+        httpx2.HTTPError,
+        StartFailure,
+        MCPError,
+        BackendError,
+        ValidationError,
+    )
     return next((rank for rank, kind in enumerate(telling) if isinstance(error, kind)), len(telling))
 
 
@@ -71,6 +80,8 @@ def _not_started(error: BaseException) -> tuple[str, str] | None:
             return f"no such folder: {error.filename}", "correct `cwd`"
         case PermissionError():
             return f"not allowed to run {error.filename}", "make it executable (chmod +x)"
+        case AddressTaken():
+            return str(error), "stop it, or choose another port for this server"
         case OSError(errno=errno.ENOEXEC):
             return f"{error.filename} is no program that this system can run", "correct `command`"
         case _:

@@ -17,6 +17,8 @@ from magictunnel.errors import BackendError, BackendUnavailable, StartFailure
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 """Seconds between attempts: the pause doubles from the first to the longest, with up to a quarter of jitter."""
+STABLE = 10.0
+"""Seconds of being ready after which a failure is not taken for another of a server that cannot stay up."""
 COMPANY = 0.1
 """Seconds to wait, when something changed, for more that changes with it."""
 RELIST = 5.0
@@ -91,7 +93,9 @@ class Supervisor:
         self._on_listing = on_listing
         self._link: Link | None = None
         self._moved = anyio.Event()
-        self._down_since = float("-inf")
+        self._up_since = self._down_since = float("-inf")
+        self._streak = 0
+        """Failures in a row; one of a server that was up for long starts a new row."""
         self.status = Status()
 
     def __repr__(self) -> str:
@@ -102,9 +106,11 @@ class Supervisor:
         try:
             while True:
                 failure = await self._attempt()
-                if self.status.state is State.READY:
+                was_ready = self.status.state is State.READY
+                if was_ready:
                     self._down_since = anyio.current_time()
-                news = str(failure) != str(self.status.failure)
+                self._streak = 1 if was_ready and self._down_since - self._up_since > STABLE else self._streak + 1
+                news = was_ready or str(failure) != str(self.status.failure)
                 self._step(Event.FAILED, failure=failure, attempts=self.status.attempts + 1)
                 logger.log(logging.WARNING if news else logging.DEBUG, "%s", failure)
                 await self._pause()
@@ -153,6 +159,7 @@ class Supervisor:
 
     def _ready(self, link: Link, listing: Listing, took: float) -> None:
         self._link = link
+        self._up_since = anyio.current_time()
         self._publish(listing)
         self._step(Event.LISTED, phase=Phase.SERVE, era=link.era, attempts=0, took=took)
         logger.info("%s: ready (%s, %.1f s): %s", self.name, link.era, took, _inventory(listing))
@@ -182,7 +189,7 @@ class Supervisor:
 
     async def _pause(self) -> None:
         """Wait before the next attempt. Entries outlive a short absence, not a long one."""
-        pause = pause_before(self.status.attempts) * random.uniform(0.75, 1.0)  # noqa: S311 jitter, not a secret
+        pause = pause_before(self._streak) * random.uniform(0.75, 1.0)  # noqa: S311 jitter, not a secret
         patience = max(0.0, self._down_since + self._limits.grace - anyio.current_time())
         if pause > patience:
             await anyio.sleep(patience)

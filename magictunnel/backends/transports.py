@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.server import Server
 from mcp.shared.memory import create_client_server_memory_streams
 
-from magictunnel.backends.base import AtPhase, Phase
+from magictunnel.backends.base import AddressTaken, AtPhase, Phase
 from magictunnel.config.model import ServerConfig, Transport
 from magictunnel.secrets import Secrets
 from magictunnel.wire.dispatcher import WireDispatcher
@@ -45,23 +46,34 @@ class Target:
 
 
 def resolve(config: ServerConfig, secrets: Secrets) -> Target:
-    """Resolve the variables of one server's config.
+    """Resolve the variables of one server's config; `${MAGICTUNNEL_PORT}` is a port that is free just now.
 
     Raises:
         UnsetVariable: one has no value.
     """
+    own = {"MAGICTUNNEL_PORT": str(_free_port())} if config.command and config.url else None
+
+    def expand(text: str, where: str) -> str:
+        return secrets.expand(text, where, own)
+
     for written in (*config.env.values(), *config.headers.values()):
-        secrets.remember(written)  # most hosts' files have their secrets as they are
-    own_env = {key: secrets.expand(value, f"env.{key}") for key, value in config.env.items()}
+        if "${" not in written:  # most hosts' files have their secrets as they are
+            secrets.remember(written)
     words = (config.command, *config.args) if config.command else ()
     return Target(
         transport=config.type,
-        command=tuple(secrets.expand(word, "args" if at else "command") for at, word in enumerate(words)),
-        env=get_default_environment() | own_env,
-        cwd=secrets.expand(config.cwd, "cwd") if config.cwd else None,
-        url=secrets.expand(config.url, "url") if config.url else "",
-        headers={key: secrets.expand(value, f"headers.{key}") for key, value in config.headers.items()},
+        command=tuple(expand(word, "args" if at else "command") for at, word in enumerate(words)),
+        env=get_default_environment() | {key: expand(value, f"env.{key}") for key, value in config.env.items()},
+        cwd=expand(config.cwd, "cwd") if config.cwd else None,
+        url=expand(config.url, "url") if config.url else "",
+        headers={key: expand(value, f"headers.{key}") for key, value in config.headers.items()},
     )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @asynccontextmanager
@@ -70,6 +82,8 @@ async def open_wire(name: str, target: Target, evidence: Evidence, at: AtPhase) 
     async with AsyncExitStack() as stack:
         if target.command:
             at(Phase.LAUNCH)
+            if target.url and await _is_answered(target.url):
+                raise AddressTaken(f"something else listens at {target.url} already")
             command = (_executable(target), *target.command[1:])
             process = await stack.enter_async_context(server_process(name, command, target.env, target.cwd, evidence))
             if target.transport is Transport.STDIO:
@@ -139,11 +153,14 @@ async def _end_with(process: Process, evidence: Evidence) -> None:
 
 async def _answering(url: str) -> None:
     """Wait until someone accepts connections at `url`."""
+    while not await _is_answered(url):
+        await anyio.sleep(_RETRY_CONNECT)
+
+
+async def _is_answered(url: str) -> bool:
     address = httpx2.URL(url)
-    port = address.port or (443 if address.scheme == "https" else 80)
-    while True:
-        try:
-            async with await anyio.connect_tcp(address.host, port):
-                return
-        except OSError:
-            await anyio.sleep(_RETRY_CONNECT)
+    try:
+        async with await anyio.connect_tcp(address.host, address.port or (443 if address.scheme == "https" else 80)):
+            return True
+    except OSError:
+        return False

@@ -27,6 +27,7 @@ def parse_arguments(words: Sequence[str], schema: Json) -> Json:
     arguments: Json = {}
     properties = schema.get("properties") if isinstance(schema.get("properties"), dict) else {}
     for word in words:
+        _ensure_text(word)
         key, sign, text = word.partition("=")
         if not sign or not key:
             raise ConfigError(f"{word!r} is not an argument", hint="write key=value, '{...}' or @file.json")
@@ -36,6 +37,13 @@ def parse_arguments(words: Sequence[str], schema: Json) -> Json:
             value = [*arguments.get(key, []), value]
         arguments[key] = value
     return arguments
+
+
+def _ensure_text(word: str) -> None:
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        raise ConfigError(f"{word!a} is not UTF-8 text", hint="put bytes into a file, and name that") from None
 
 
 def coerce(key: str, text: str, types: Sequence[str]) -> Any:
@@ -53,7 +61,7 @@ def coerce(key: str, text: str, types: Sequence[str]) -> Any:
             continue
     if "array" in types and not text.startswith("["):
         return _looks_like(text)
-    raise ConfigError(f"{key}={text!r} is not {' or '.join(types)}", hint=f"give {key} a value of that type")
+    raise ConfigError(f"{key}={text!r} is not {' or '.join(types)}", hint=f"{key} wants a value of that type")
 
 
 def _types(schema: Any) -> list[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,8 +14,9 @@ from magictunnel.catalog.find import find, visible
 from magictunnel.catalog.model import Entry, Json, Kind, everything
 from magictunnel.cli.arguments import parse_arguments
 from magictunnel.cli.session import FAILED, opened, run
-from magictunnel.cli.show import content_text, counted, say, show_json, show_rows, show_text
-from magictunnel.errors import ConfigError, UnknownEntry
+from magictunnel.cli.show import content_text, counted, only_blob, say, show_bytes, show_json, show_rows, show_text
+from magictunnel.config.model import Problem
+from magictunnel.errors import BackendUnavailable, ConfigError, StartFailure, UnknownEntry
 from magictunnel.gateway import Gateway
 from magictunnel.pipeline.call import Call, Caller
 from magictunnel.telemetry import call_id
@@ -43,6 +45,7 @@ def list_(
                 _show_servers(gateway, as_json)
             else:
                 _show_entries(gateway, _LISTED[what], as_json)
+                _tell_who_is_down(gateway)
         return 0
 
     run(main)
@@ -52,7 +55,7 @@ def inspect(name: str, config: Config = None, as_json: AsJson = False) -> None:
     """Show one tool, prompt or resource whole: its owner, its name there, and its definition."""
 
     async def main() -> int:
-        async with opened(config) as gateway:
+        async with opened(config, tell_problems=False, until=_has(tuple(Kind), name)) as gateway:
             entry = _named(gateway, tuple(Kind), name)
             shown: Json = {"kind": entry.kind.word, "server": entry.backend, "name_there": entry.original}
             shown |= {"timeout": gateway.timeout_of(entry), "definition": entry.definition}
@@ -70,7 +73,7 @@ def call(name: str, arguments: Words = None, config: Config = None, as_json: AsJ
     """Call a tool. Values take the type its schema gives them."""
 
     async def main() -> int:
-        async with opened(config) as gateway:
+        async with opened(config, tell_problems=False, until=_has((Kind.TOOL,), name)) as gateway:
             entry = _named(gateway, (Kind.TOOL,), name)
             parsed = parse_arguments(arguments or (), entry.definition.get("inputSchema") or {})
             result = await _send(gateway, Kind.TOOL, name, {"name": name, "arguments": parsed})
@@ -83,7 +86,7 @@ def read(uri: str, config: Config = None, as_json: AsJson = False) -> None:
     """Read a resource."""
 
     async def main() -> int:
-        async with opened(config) as gateway:
+        async with opened(config, tell_problems=False, until=_has((Kind.RESOURCE,), uri)) as gateway:
             result = await _send(gateway, Kind.RESOURCE, uri, {"uri": uri})
             return _show_result(result, result.get("contents"), as_json)
 
@@ -94,7 +97,7 @@ def prompt(name: str, arguments: Words = None, config: Config = None, as_json: A
     """Get a prompt, filled in."""
 
     async def main() -> int:
-        async with opened(config) as gateway:
+        async with opened(config, tell_problems=False, until=_has((Kind.PROMPT,), name)) as gateway:
             entry = _named(gateway, (Kind.PROMPT,), name)
             texts = {str(item.get("name")): {"type": "string"} for item in entry.definition.get("arguments") or ()}
             parsed = parse_arguments(arguments or (), {"properties": texts})
@@ -109,7 +112,7 @@ def check(config: Config = None, as_json: AsJson = False) -> None:
     """Connect to every server and say how far each got; exit code 1 if one failed."""
 
     async def main() -> int:
-        async with opened(config, level="error", tell_problems=False) as gateway:
+        async with opened(config, tell_problems=False) as gateway:
             _show_check(gateway, as_json)
             failed = [status for status in gateway.status.values() if status.state is not State.READY]
             return FAILED if failed or gateway.config.problems else 0
@@ -123,19 +126,49 @@ async def _send(gateway: Gateway, kind: Kind, name: str, params: Json) -> Json:
     return await gateway.handle(request)
 
 
+def _has(kinds: Sequence[Kind], name: str) -> Callable[[Gateway], bool]:
+    """Whether what a command is about is there already; the other servers need not be waited for."""
+    return lambda gateway: any(name in gateway.live.current.of(kind) for kind in kinds)
+
+
 def _named(gateway: Gateway, kinds: Sequence[Kind], name: str) -> Entry:
-    """The entry of that name, of the first kind that has one."""
+    """The entry of that name, of the first kind that has one.
+
+    Raises:
+        BackendUnavailable: nobody has it, and a server whose names begin like it is down.
+        UnknownEntry: nobody has it.
+    """
     catalog = gateway.live.current
     for kind in kinds:
         if entry := find(catalog, kind, name, everything):
             return entry
+    for server, failure in _down(gateway).items():
+        if name.startswith(gateway.live.rules.of(server).alias + gateway.live.rules.names.separator):
+            raise BackendUnavailable(server, f"{failure.phase}: {failure.cause}", hint=failure.hint)
     word = kinds[0].word if len(kinds) == 1 else "tool, prompt or resource"
-    raise UnknownEntry(word, name, hint=f"see `magictunnel list {kinds[0].value}`")
+    close = difflib.get_close_matches(name, [known for kind in kinds for known in catalog.of(kind)], n=2)
+    meant = f"did you mean {' or '.join(close)}?" if close else f"see `magictunnel list {kinds[0].value}`"
+    raise UnknownEntry(word, name, hint=meant)
+
+
+def _down(gateway: Gateway) -> dict[str, StartFailure]:
+    return {
+        name: status.failure
+        for name, status in gateway.status.items()
+        if status.failure is not None and status.state is not State.READY
+    }
+
+
+def _tell_who_is_down(gateway: Gateway) -> None:
+    if down := _down(gateway):
+        say(f"note: {len(down)} of {len(gateway.status)} servers are down: {', '.join(down)} (see check)", "yellow")
 
 
 def _show_result(result: Json, blocks: Any, as_json: bool) -> int:
     if as_json:
         show_json(result)
+    elif data := only_blob(blocks):
+        show_bytes(data)
     else:
         texts = list(content_text(blocks))
         show_text("\n".join(texts)) if texts else show_json(result.get("structuredContent", result))
@@ -158,22 +191,31 @@ def _show_servers(gateway: Gateway, as_json: bool) -> None:
     if as_json:
         show_json([_facts(name, status) for name, status in gateway.status.items()])
         return
+    down = _down(gateway)
     rows = [
-        (name, status.state.value, status.era, *(str(status.counts.get(kind, 0)) for kind in Kind))
+        (
+            name,
+            "down" if name in down else status.state.value,
+            status.era,
+            *(str(status.counts.get(kind, 0)) for kind in Kind),
+            down[name].told if name in down else "",
+        )
         for name, status in gateway.status.items()
     ]
-    show_rows(("server", "state", "protocol", "tools", "prompts", "resources", "templates"), rows)
+    show_rows(("server", "state", "protocol", "tools", "prompts", "resources", "templates", "why"), rows)
 
 
 def _show_check(gateway: Gateway, as_json: bool) -> None:
     problems = gateway.config.problems
     if as_json:
         facts = [_facts(name, status) for name, status in gateway.status.items()]
-        show_json([*facts, *({"server": problem.server, "error": str(problem)} for problem in problems)])
+        show_json([*facts, *map(_problem_facts, problems)])
         return
     rows = [_verdict(name, status) for name, status in gateway.status.items()]
-    rows += [(problem.server, "FAILED", "config", "", "", "", problem.told) for problem in problems]
-    show_rows(("server", "status", "phase", "protocol", "offers", "took", "what to do"), rows)
+    rows += [(problem.server, "FAILED", "config", "", "", "", problem.placed) for problem in problems]
+    show_rows(("server", "status", "phase", "protocol", "offers", "took", "why"), rows)
+    for conflict in gateway.live.current.conflicts:
+        say(f"note: {conflict}", "yellow")
 
 
 def _verdict(name: str, status: Status) -> tuple[str, ...]:
@@ -184,6 +226,11 @@ def _verdict(name: str, status: Status) -> tuple[str, ...]:
     if failure is None:
         return name, "FAILED", status.phase.value, status.era, counts, "", "it is still starting"
     return name, "FAILED", failure.phase, status.era, counts, "", failure.told
+
+
+def _problem_facts(problem: Problem) -> Json:
+    facts: Json = {"server": problem.server, "state": "misconfigured", "phase": "config", "error": problem.message}
+    return facts | {"hint": problem.hint or None, "file": problem.file, "line": problem.line}
 
 
 def _facts(name: str, status: Status) -> Json:

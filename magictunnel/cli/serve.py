@@ -10,6 +10,7 @@ from typing import Annotated
 import anyio
 import typer
 
+from magictunnel.backends.supervisor import State
 from magictunnel.catalog.model import Kind
 from magictunnel.cli.paste import pastes
 from magictunnel.cli.session import load_config, run
@@ -82,7 +83,9 @@ async def _announce(gateway: Gateway, file: str, url: str) -> None:
     say(f"\nMagicTunnel serves {totals or 'nothing yet'}:", "bold")
     for name, status in gateway.status.items():
         counts = counted(status.counts)
-        say(f"  {name}: {status.state.value}{f', {counts}' if counts else ''}")
+        is_down = status.failure is not None and status.state is not State.READY
+        state = f"down: {status.failure.told}" if is_down and status.failure else status.state.value
+        say(f"  {name}: {state}{f', {counts}' if counts else ''}")
     say(f"\nAt {url} (and {url.removesuffix('/mcp')}/sse for older clients). To paste:", "bold")
     for host, text in pastes(_own_command(file), url):
         say(f"  {host}:\n    {text}")

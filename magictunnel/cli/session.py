@@ -27,6 +27,8 @@ REFUSED = 2
 ENDED = 130
 """Exit code: a signal ended the command before it was done."""
 
+_GLANCE = 0.02
+
 _OUTCOMES = (BackendError, BackendUnavailable, DeadlineExceeded, OutcomeUnknown)
 """Errors by which a call failed that we did make, or tried to."""
 
@@ -40,18 +42,23 @@ def load_config(path: Path | None) -> Config:
 
 
 @asynccontextmanager
-async def opened(path: Path | None, level: str = "warning", *, tell_problems: bool = True) -> AsyncIterator[Gateway]:
-    """A running gateway whose servers are all up, or have said why not."""
+async def opened(
+    path: Path | None, *, tell_problems: bool = True, until: Callable[[Gateway], bool] = lambda _gateway: False
+) -> AsyncIterator[Gateway]:
+    """A running gateway whose servers are all up, or have said why not; or `until` something of interest is there."""
     config = load_config(path)
     for problem in config.problems if tell_problems else ():
         say(f"skipped: {problem}", "yellow")
+    if not config.servers and not config.problems:
+        say(f"note: {config.file} names no servers (add one under mcpServers)", "yellow")
     secrets = own_secrets()
-    start_logging(level, secrets.mask)
+    start_logging("error", secrets.mask)
     longest = max((settings_of(config, name).start_timeout for name in config.servers), default=0.001)
     patient = config.model_copy(update={"start_wait": longest + 5.0})
     async with running(build(patient, secrets=secrets)) as gateway:
         with progress(f"starting {len(config.servers)} server(s): {', '.join(config.servers)}"):
-            await gateway.settled()
+            while not (gateway.is_settled or until(gateway)):
+                await anyio.sleep(_GLANCE)
         yield gateway
 
 
@@ -70,6 +77,11 @@ def run(main: Callable[[], Awaitable[int]], when_ended: int = ENDED) -> None:
         code = FAILED if all(isinstance(error, _OUTCOMES) for error in errors) else REFUSED
     except* KeyboardInterrupt:
         code = ENDED
+    except* OSError as group:
+        code = FAILED
+        if not group.split(BrokenPipeError)[0]:  # whoever read our output has had enough
+            say(f"error: {_leaves(group)[0]}", "red")
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 for the flush at exit
     raise typer.Exit(code)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,8 +32,8 @@ def show_rows(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
             sys.stdout.write("\t".join(_plain(cell) for cell in row) + "\n")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    for at, column in enumerate(columns):
+        table.add_column(column, overflow="fold", no_wrap=at == 0)
     for row in rows:
         table.add_row(*(escape(_plain(cell)) for cell in row))
     Console(highlight=False).print(table)
@@ -42,6 +43,19 @@ def show_text(text: str) -> None:
     """Text on stdout: as it is into a pipe, without control characters on a terminal."""
     shown = printable(text) if stdout.is_terminal else text
     sys.stdout.write(shown if shown.endswith("\n") else shown + "\n")
+
+
+def only_blob(blocks: Any) -> bytes:
+    """The bytes of a result that is one binary resource, where they go into a pipe; else nothing."""
+    if stdout.is_terminal or not isinstance(blocks, list) or len(blocks) != 1 or "blob" not in (blocks[0] or {}):
+        return b""
+    return base64.b64decode(blocks[0]["blob"])
+
+
+def show_bytes(data: bytes) -> None:
+    """Bytes on stdout."""
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
 
 
 def say(text: str, style: str = "") -> None:

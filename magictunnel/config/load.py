@@ -37,7 +37,7 @@ def find_config(explicit: Path | None, environ: Mapping[str, str], cwd: Path) ->
         if _is_file(path):
             return path
     looked = ", ".join(str(path) for path in places)
-    hint = f"name one on the command line or in MAGICTUNNEL_CONFIG, or write ./{OUR_NAME}; looked at {looked}"
+    hint = f"pass -c FILE, set MAGICTUNNEL_CONFIG, or write ./{OUR_NAME}; looked at {looked}"
     raise ConfigError("no config file found", hint=hint)
 
 

@@ -119,12 +119,19 @@ class Problem(_Frozen):
     hint: str = ""
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}: " if self.line else ""
-        return f"{place}server {self.server!r}: {self.told}"
+        return f"{self._place}server {self.server!r}: {self._told}"
 
     @property
-    def told(self) -> str:
-        """What is wrong, and what to do."""
+    def placed(self) -> str:
+        """Where, what is wrong, and what to do; for where the server's name stands already."""
+        return f"{self._place}{self._told}"
+
+    @property
+    def _place(self) -> str:
+        return f"{self.file}:{self.line}: " if self.line else ""
+
+    @property
+    def _told(self) -> str:
         return f"{self.message} ({self.hint})" if self.hint else self.message
 
 

@@ -131,7 +131,8 @@ def listen_on(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise ConfigError(
-            f"cannot listen on {host}:{port}: {error.strerror}", hint="choose another with --http HOST:PORT"
+            f"cannot listen on {host}:{port}: {error.strerror}",
+            hint="choose another with --http HOST:PORT or MAGICTUNNEL_HTTP",
         ) from error
     return listener
 

@@ -12,7 +12,7 @@ import httpx2
 import pytest
 from mcp.server import Server
 
-from magictunnel.backends.base import Phase
+from magictunnel.backends.base import AddressTaken, Phase
 from magictunnel.backends.transports import Target, memory_wire, open_wire, resolve
 from magictunnel.config.model import ServerConfig, Transport
 from magictunnel.errors import UnsetVariable
@@ -229,3 +229,28 @@ async def test_an_sdk_server_is_reached_over_memory() -> None:
     with anyio.fail_after(PATIENCE):
         async with memory_wire(Server("inner")) as wire:
             assert await answer(wire, "ping") == {}
+
+
+async def test_a_port_that_somebody_else_has_is_no_place_for_a_server_of_ours() -> None:
+    """Or we would talk to theirs, and think that ours keeps dying."""
+    with socket.create_server(("127.0.0.1", 0)) as theirs:
+        url = f"http://127.0.0.1:{theirs.getsockname()[1]}/mcp"
+        there = target(Transport.HTTP, command=(sys.executable, "-S", "-c", ""), url=url)
+        with anyio.fail_after(PATIENCE), pytest.raises(AddressTaken, match="something else listens"):
+            async with open_wire("s", there, Evidence(), ignored):
+                raise AssertionError("it cannot be open")
+
+
+def test_a_server_that_we_start_and_reach_gets_a_free_port() -> None:
+    config = ServerConfig(
+        type=Transport.HTTP,
+        command="serve",
+        args=("--port", "${MAGICTUNNEL_PORT}"),
+        url="http://127.0.0.1:${MAGICTUNNEL_PORT}/mcp",
+    )
+    found = resolve(config, Secrets({}))
+
+    assert int(found.command[2]) > 0
+    assert found.url == f"http://127.0.0.1:{found.command[2]}/mcp"
+    with pytest.raises(UnsetVariable):
+        resolve(ServerConfig(type=Transport.HTTP, url="http://127.0.0.1:${MAGICTUNNEL_PORT}/mcp"), Secrets({}))

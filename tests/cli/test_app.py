@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -49,3 +52,12 @@ async def test_as_a_process_it_says_its_version() -> None:
     done = await ran("--version")
 
     assert (done.code, done.out, done.err) == (0, f"magictunnel {version('magictunnel')}\n", "")
+
+
+def test_a_reader_that_has_had_enough_is_no_error() -> None:
+    """`magictunnel list | head -1`."""
+    config = Path(__file__).parents[2] / "magictunnel-config.yaml"
+    pipe = f"'{sys.executable}' -m magictunnel list -c '{config}' | head -c 1"
+    done = subprocess.run(["/bin/sh", "-c", pipe], capture_output=True, text=True, timeout=30, check=False)
+
+    assert (done.stdout, done.stderr) == ("n", "")

@@ -71,7 +71,7 @@ def refusal(result: Result) -> str:
         ),
         ("prompts", ["srv__ask\tsrv\tasks"]),
         ("resources", ["raw://one\tsrv\t", "raw://item/{id}\tsrv\t"]),
-        ("servers", ["srv\tready\t2026-07-28\t5\t1\t1\t1"]),
+        ("servers", ["srv\tready\t2026-07-28\t5\t1\t1\t1\t"]),
     ],
 )
 def test_a_list_in_a_pipe_is_a_line_each(what: str, rows: list[str], config: Path) -> None:
@@ -178,7 +178,7 @@ def test_a_result_without_text_is_printed_as_json(config: Path) -> None:
         (["call", "ask"], "Unknown tool: ask (see `magictunnel list tools`)"),
         (["prompt", "echo"], "Unknown prompt: echo (see `magictunnel list prompts`)"),
         (["inspect", "nothing"], "Unknown tool, prompt or resource: nothing (see `magictunnel list tools`)"),
-        (["call", "echo", "count=x"], "count='x' is not integer (give count a value of that type)"),
+        (["call", "echo", "count=x"], "count='x' is not integer (count wants a value of that type)"),
         (["call", "echo", "x"], "'x' is not an argument (write key=value, '{...}' or @file.json)"),
     ],
 )

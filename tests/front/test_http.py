@@ -166,4 +166,4 @@ def test_a_port_that_is_taken_is_told_with_a_remedy() -> None:
             listen_on("127.0.0.1", port)
 
     assert caught.value.message == f"cannot listen on 127.0.0.1:{port}: Address already in use"
-    assert caught.value.hint == "choose another with --http HOST:PORT"
+    assert caught.value.hint == "choose another with --http HOST:PORT or MAGICTUNNEL_HTTP"
