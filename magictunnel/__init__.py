@@ -22,7 +22,7 @@ The layers, high to low; an import only points down
     pipeline | backends              what happens to every Call | servers reached, spoken to, kept alive
     secrets | telemetry | wire       ${VAR} and masking | how we log | JSON-RPC lines and processes
     config                           what can stand in the file, and how it is read
-    catalog                          pure: Listings -> Catalog, names, pages of what is visible
+    catalog                          pure: Listings -> Catalog, names, what is visible
     errors                           every exception, drawn as a tree
 
 The way of a `tools/call`

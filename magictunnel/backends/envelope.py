@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.metadata import version as version_of
 from typing import Any
 
 from mcp.shared.inbound import (
@@ -23,7 +24,7 @@ from mcp_types import (
 
 from magictunnel.catalog.model import Json
 
-CLIENT_INFO = {"name": "magictunnel", "title": "MagicTunnel", "version": "0.1.0"}
+CLIENT_INFO = {"name": "magictunnel", "title": "MagicTunnel", "version": version_of("magictunnel")}
 """Who we are to a backend."""
 
 HeaderMap = Mapping[tuple[str, ...], str]

@@ -56,7 +56,7 @@ async def _discovered(session: ClientSession, version: str) -> bool:
         if other is not None and other != version:
             return await _discovered(session, other)
     except ValidationError:
-        pass  # an answer, but not one of the stateless era
+        return False  # an answer, but not one of the stateless era
     return False
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from itertools import count
 from typing import Any
 
@@ -133,11 +133,13 @@ class McpLink:
         except MCPError as error:
             raise self._failure(error, str(name or request.method)) from error
         except anyio.get_cancelled_exc_class():
-            self._cancels.send_nowait(number)
+            with suppress(anyio.ClosedResourceError):  # the link has ended: there is nobody left to tell
+                self._cancels.send_nowait(number)
             raise
         finally:
             self._calls -= 1
-            self._wake_up()
+            if self._is_doomed:
+                self._wake_up()
 
     def _failure(self, error: MCPError, name: str) -> CallError:
         """What an error answer means: the backend's own, or the SDK's word for a connection that broke."""
