@@ -8,7 +8,7 @@ The words
     Listing      what one backend offers now: all pages, all kinds
     Entry        one offered thing, with its public name, its owner, and its name there
     Catalog      all entries; immutable; one reference, swapped whole
-    Caller       who asks: its name, its era, its capabilities, what it may use
+    Caller       who asks: its name, its era, its capabilities, what it may use, and the ways to ask it back
     Call         one request on its way from a caller to an entry
     Interceptor  wraps every Call
     Front        the one MCP server that clients see
@@ -19,6 +19,7 @@ The layers, high to low; an import only points down
     front                            what clients see: lists from the catalog, calls into the pipeline
     gateway                          composition root: builds everything from a Config
     router                           Call -> entry -> backend; deadlines
+    subscriptions                    who wants to hear of what
     pipeline | backends              what happens to every Call | servers reached, spoken to, kept alive
     secrets | telemetry | wire       ${VAR} and masking | how we log | JSON-RPC lines and processes
     config                           what can stand in the file, and how it is read
@@ -30,7 +31,8 @@ The way of a `tools/call`
     2. `pipeline/__init__.py` is the list of interceptors it passes, outermost first.
     3. `router.py` looks the public name up: owner and original name, or UnknownEntry.
     4. `backends/supervisor.py`: ready, go; starting, wait within the deadline; down, fail at once with the last error.
-    5. `backends/mcp.py` sends the raw params under its own id, and takes progress back to this very caller.
+       `backends/sides.py` decides which connection to the server it takes.
+    5. `backends/link.py` sends the raw params under its own id; progress, log and questions go back to this caller.
     6. The raw result goes back the same way, and out untouched but for links that must lead back to their owner.
 
 The way of a list change

@@ -8,11 +8,16 @@
         ├── UnknownEntry        no such tool, prompt or resource (or none this caller may see)
         ├── BadParams           the request itself is malformed
         ├── MethodNotOffered    no backend behind us can do this
-        ├── CannotAsk           the backend asks its caller something that cannot be put to this client
+        ├── MissingCapability   the client did not declare what its request needs
+        ├── CannotAsk           a backend's question cannot be put to the caller it concerns
+        ├── Unanswered          the caller was asked, and did not answer in time
+        ├── TooMany             a client, or all of them, want more of something than we keep
         ├── BackendUnavailable  the owner is not up: its last error is told
         ├── DeadlineExceeded    the owner did not answer in time; a cancel was sent
         ├── OutcomeUnknown      the connection broke after the call left; it is not sent again
-        └── BackendError        the backend's own JSON-RPC error, passed on as it came
+        └── PeerError           somebody else's JSON-RPC error, passed on as it came
+            ├── AnswerError     a client's, in answer to a question
+            └── BackendError    a backend's, in answer to a call
 
 Only `front/handlers.py` turns these into wire form; anything else that is raised is a defect of ours.
 """
@@ -26,9 +31,14 @@ METHOD_NOT_FOUND = -32601
 RESOURCE_NOT_FOUND = -32002
 """What the handshake era answers for an unknown resource; the stateless era says INVALID_PARAMS."""
 
+MISSING_CAPABILITY = -32021
+"""The stateless era's code for it."""
+
 BACKEND_UNAVAILABLE = -32060
 DEADLINE_EXCEEDED = -32061
 OUTCOME_UNKNOWN = -32062
+CANNOT_ASK = -32063
+UNANSWERED = -32064
 
 
 class MagicTunnelError(Exception):
@@ -100,6 +110,11 @@ class UnknownEntry(CallError):
     def __init__(self, what: str, name: str, *, hint: str = "") -> None:
         super().__init__(f"Unknown {what}: {name}", hint=hint)
         self.what = what
+        self.name = name
+
+    @property
+    def data(self) -> Any:
+        return super().data | ({"uri": self.name} if self.what == "resource" else {})
 
 
 class BadParams(CallError):
@@ -118,16 +133,76 @@ class MethodNotOffered(CallError):
         super().__init__(f"Method not found: {method}")
 
 
+class MissingCapability(CallError):
+    """The client did not declare what its request needs, `required` in the shape of client capabilities."""
+
+    code = MISSING_CAPABILITY
+    kind = "missing_capability"
+
+    def __init__(self, required: dict[str, Any]) -> None:
+        super().__init__(f"The client must declare this capability: {required}")
+        self.required = required
+
+    @property
+    def data(self) -> Any:
+        return super().data | {"requiredCapabilities": self.required}
+
+
 class CannotAsk(CallError):
-    """The backend answered with questions, and this client cannot be asked any in that way."""
+    """A question of a backend (elicitation, sampling, roots) cannot be put to the caller it concerns."""
 
     kind = "cannot_ask"
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, question: str, why: str, *, code: int = CANNOT_ASK, hint: str = "") -> None:
+        super().__init__(f"{question} cannot be asked: {why}", hint=hint)
+        self.code = code
+
+
+class Unanswered(CallError):
+    """The caller was asked, and did not answer in time (seconds)."""
+
+    code = UNANSWERED
+    kind = "unanswered"
+
+    def __init__(self, question: str, timeout: float) -> None:
         super().__init__(
-            f"{name} asks for input, which a client of the handshake era cannot be asked for yet",
-            hint="use a client that speaks 2026-07-28",
+            f"{question} was not answered within {timeout:g} s",
+            hint="raise `ask_timeout` for this tool or server if people need longer",
         )
+
+
+class TooMany(CallError):
+    """As many of something are kept as we keep."""
+
+    kind = "too_many"
+
+    def __init__(self, limit: int, what: str, *, hint: str) -> None:
+        super().__init__(f"There are {limit} {what} already", hint=hint)
+
+
+class PeerError(CallError):
+    """A JSON-RPC error of somebody else, with the code, message and data it chose."""
+
+    def __init__(self, code: int, message: str, data: Any = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self._data = data
+
+    @property
+    def data(self) -> Any:
+        return self._data
+
+
+class AnswerError(PeerError):
+    """A client's own error in answer to a question."""
+
+    kind = "answer_error"
+
+
+class BackendError(PeerError):
+    """A backend's own error in answer to a call."""
+
+    kind = "backend_error"
 
 
 class BackendUnavailable(CallError):
@@ -180,18 +255,3 @@ class OutcomeUnknown(CallError):
     @property
     def data(self) -> Any:
         return super().data | {"server": self.server}
-
-
-class BackendError(CallError):
-    """A backend's JSON-RPC error, with the code, message and data it chose."""
-
-    kind = "backend_error"
-
-    def __init__(self, code: int, message: str, data: Any = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self._data = data
-
-    @property
-    def data(self) -> Any:
-        return self._data

@@ -14,15 +14,23 @@ import anyio
 from magictunnel.backends.base import Backend
 from magictunnel.backends.mcp import McpBackend
 from magictunnel.backends.pool import Pool
-from magictunnel.backends.supervisor import Limits, Status, Supervisor
+from magictunnel.backends.states import Status
+from magictunnel.backends.supervisor import Limits, Supervisor
+from magictunnel.catalog.links import Links
 from magictunnel.catalog.live import LiveCatalog
-from magictunnel.catalog.model import Conflict, Entry, Listing
+from magictunnel.catalog.model import Conflict, Entry, Kind, Listing
 from magictunnel.config.model import Config
 from magictunnel.config.rules import is_needed, merge_rules, settings_of
 from magictunnel.pipeline import pipeline
 from magictunnel.pipeline.call import Handler
-from magictunnel.router import Router
+from magictunnel.pipeline.patience import CallLimits
+from magictunnel.router import LimitsOf, Router
 from magictunnel.secrets import Secrets
+from magictunnel.subscriptions import Subscriptions
+from magictunnel.wire.audience import Audience
+
+_GREETING = 1.0
+"""Seconds that a host which started us may take to say its first word."""
 
 logger = logging.getLogger(__name__)
 
@@ -30,13 +38,29 @@ logger = logging.getLogger(__name__)
 class Gateway:
     """One MCP server's worth of many: the live catalog, and the one way into it."""
 
-    def __init__(self, config: Config, secrets: Secrets, live: LiveCatalog, pool: Pool, handle: Handler) -> None:
+    def __init__(
+        self,
+        config: Config,
+        secrets: Secrets,
+        live: LiveCatalog,
+        audience: Audience,
+        pool: Pool,
+        router: Router,
+        subscriptions: Subscriptions,
+    ) -> None:
         self.config = config
         self.secrets = secrets
         self.live = live
-        self.handle = handle
+        self.audience = audience
+        """The client sessions that are connected."""
+        self.handle: Handler = pipeline(router)
         """Takes every Call, through the whole pipeline, to its result."""
+        self.follow = router.follow
+        self.unsubscribe = subscriptions.drop
+        self.settle_levels = pool.settle_levels
+        self.tell_servers = pool.tell
         self._pool = pool
+        self._greets = False
         self._settled = anyio.Event()
 
     def mask(self, text: str) -> str:
@@ -61,29 +85,46 @@ class Gateway:
         """Wait until every server is up or has failed once; at most `start_wait` seconds from the start on."""
         await self._settled.wait()
 
+    def greet(self) -> None:
+        """Before servers are opened, wait a moment for a client to say what it can do: one is about to."""
+        self._greets = True
+
     async def run(self) -> None:
-        """Keep all backends alive until cancelled."""
+        """Keep all backends alive until cancelled. For the one client that started us, they are opened as it is."""
+        with anyio.move_on_after(_GREETING if self._greets else 0):
+            await self.audience.met()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._pool.run, name="pool")
             await self._pool.settled(self.config.start_wait)
             self._settled.set()
 
 
-def build(config: Config, *, secrets: Secrets | None = None, backends: Sequence[Backend] = ()) -> Gateway:
-    """Put a gateway together: a backend for each server of `config`, and `backends` of our own beside them."""
+def build(
+    config: Config,
+    *,
+    secrets: Secrets | None = None,
+    backends: Sequence[Backend] = (),
+    audience: Audience | None = None,
+) -> Gateway:
+    """Put a gateway together: a backend for each server of `config`, and `backends` of our own beside them.
+
+    `audience`: whom it serves, where that is known beforehand.
+    """
     secrets = secrets or own_secrets()
     live = LiveCatalog(merge_rules(config))
     publish = publisher(live)
     servers = [
         McpBackend(name, server, secrets) for name, server in config.servers.items() if is_needed(server, config)
     ]
-    pool = Pool(Supervisor(backend, _limits(config, backend.name), publish) for backend in (*servers, *backends))
-    router = Router(
-        pool.ready,
-        timeout_of=lru_cache(4_096)(lambda *entry: settings_of(config, *entry).timeout),
-        rules=lambda: live.rules,
+    audience = audience or Audience()
+    links = Links(lambda: live.rules)
+    subscriptions = Subscriptions(lambda name: pool.get(name), lambda name, uri: links.publish(live.current, name, uri))
+    pool = Pool(
+        Supervisor(backend, _limits(config, backend.name), publish, audience, subscriptions)
+        for backend in (*servers, *backends)
     )
-    return Gateway(config, secrets, live, pool, pipeline(router))
+    router = Router(pool, links, subscriptions, audience, limits_of=_limits_of(config), rules=lambda: live.rules)
+    return Gateway(config, secrets, live, audience, pool, router, subscriptions)
 
 
 @asynccontextmanager
@@ -118,4 +159,13 @@ def own_secrets() -> Secrets:
 
 def _limits(config: Config, server: str) -> Limits:
     settings = settings_of(config, server)
-    return Limits(start_timeout=settings.start_timeout, grace=settings.grace)
+    return Limits(settings.start_timeout, settings.grace, settings.session, settings.ask_timeout, settings.poll)
+
+
+def _limits_of(config: Config) -> LimitsOf:
+    @lru_cache(4_096)
+    def limits_of(backend: str, kind: Kind | None, name: str) -> CallLimits:
+        settings = settings_of(config, backend, kind, name)
+        return CallLimits(settings.timeout, settings.ask_timeout)
+
+    return limits_of

@@ -3,59 +3,109 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from dataclasses import replace
 
 import anyio
 
-from magictunnel.backends.base import Link, Request
+from magictunnel.backends.base import Link, Request, resource, task
+from magictunnel.backends.pool import Pool
+from magictunnel.catalog.extensions import owners
 from magictunnel.catalog.find import find, visible
 from magictunnel.catalog.links import Links, Place, republish
 from magictunnel.catalog.merge import MergeRules, is_offered
 from magictunnel.catalog.model import Json, Kind
-from magictunnel.errors import BackendUnavailable, DeadlineExceeded, UnknownEntry
+from magictunnel.catalog.tasks import created_task, public_task, task_place, with_related, with_task_ids
+from magictunnel.errors import (
+    BackendUnavailable,
+    BadParams,
+    CallError,
+    DeadlineExceeded,
+    MethodNotOffered,
+    UnknownEntry,
+)
 from magictunnel.pipeline.call import Call
+from magictunnel.pipeline.patience import CallLimits, Patient
+from magictunnel.subscriptions import Subscriptions
+from magictunnel.wire.audience import Audience
 
-Ready = Callable[[str], Awaitable[Link]]
-"""Backend name -> its link, once it is up. See `Supervisor.ready`."""
-
-TimeoutOf = Callable[[str, Kind, str], float]
-"""`(backend, kind, name there)` -> seconds a call may take."""
+LimitsOf = Callable[[str, Kind | None, str], CallLimits]
+"""`(backend, kind, name there)` -> how long a call may take."""
+_UNBOUNDED = frozenset({"tasks/result"})
+"""Answered when the task has ended, whenever that is; its client may cancel."""
 
 
 class Router:
     """The Handler at the end of the chain."""
 
-    def __init__(self, ready: Ready, timeout_of: TimeoutOf, rules: Callable[[], MergeRules]) -> None:
-        self._ready = ready
-        self._timeout_of = timeout_of
+    def __init__(
+        self,
+        pool: Pool,
+        links: Links,
+        subscriptions: Subscriptions,
+        audience: Audience,
+        *,
+        limits_of: LimitsOf,
+        rules: Callable[[], MergeRules],
+    ) -> None:
+        self._pool = pool
+        self._links = links
+        self._subscriptions = subscriptions
+        self._audience = audience
+        self._limits_of = limits_of
         self._rules = rules
-        self._links = Links(rules)
 
     async def __call__(self, call: Call) -> Json:
-        """Send `call` to the owner of its entry, and make the links in the result lead back there.
+        """Send `call` to the owner of what it is for, and make what is named in the result lead back there.
 
         Raises:
             UnknownEntry: nobody this caller may use has it.
             DeadlineExceeded: no answer in time; the backend was told to stop.
             BackendUnavailable: the owner is down, or did not come up in time; nothing was sent.
-            BackendError, OutcomeUnknown: see `Link.request`.
+            Unanswered: the caller was asked, and did not answer in time.
+            BackendError, OutcomeUnknown, CannotAsk, AnswerError: see `Link.request`.
+        """
+        if call.method == "tasks/list":
+            return await self._tasks(call)
+        owner = self._owner(call)
+        limits = self._limits_of(owner.backend, call.kind, owner.uri)
+        link: Link | None = None
+        with anyio.move_on_after(float("inf") if call.method in _UNBOUNDED else limits.timeout) as clock:
+            if call.method == "resources/subscribe":
+                await self._subscriptions.add(owner.backend, resource(owner.uri), call.name, call.caller)
+                return {}
+            if call.method == "resources/unsubscribe":
+                await self._subscriptions.remove(owner.backend, resource(owner.uri), call.caller)
+                return {}
+            patient = Patient(call.caller, clock, limits.ask_timeout)
+            link = await self._pool.link_for(owner.backend, call.caller)
+            asking = replace(call.caller, back=patient)
+            result = await link.request(Request(call.method, addressed(call, owner.uri), asking))
+            return await self._outward(call, owner, result)
+        if link is None:
+            raise BackendUnavailable(
+                owner.backend, f"it is still starting after {limits.timeout:g} s", hint="try again"
+            )
+        raise patient.abandoned or DeadlineExceeded(owner.backend, call.name, limits.timeout)
+
+    async def follow(self, call: Call) -> None:
+        """Have the caller told of the task that `call` is for.
+
+        Raises:
+            CallError: it cannot be.
         """
         owner = self._owner(call)
-        timeout = self._timeout_of(owner.backend, call.kind, owner.uri)
-        request = Request(
-            call.method,
-            addressed(call, owner.uri),
-            call.caller.capabilities if call.caller.stateless else {},
-            call.on_progress,
-        )
-        link: Link | None = None
-        with anyio.move_on_after(timeout):
-            link = await self._ready(owner.backend)
-            result = await link.request(request)
-            return republish(result, lambda uri: self._published(call, owner, uri))
-        if link is None:
-            raise BackendUnavailable(owner.backend, f"it is still starting after {timeout:g} s", hint="try again")
-        raise DeadlineExceeded(owner.backend, call.name, timeout)
+        await self._subscriptions.add(owner.backend, task(owner.uri), call.name, call.caller)
+
+    async def _outward(self, call: Call, owner: Place, result: Json) -> Json:
+        """A result with the names and ids that clients know."""
+        task_id = created_task(result)
+        if task_id and (session := self._audience.get(call.caller.session)):
+            topic, public = task(task_id), public_task(owner.backend, task_id)
+            await self._subscriptions.add(owner.backend, topic, public, session)
+        rename = with_task_ids if task_id or call.kind is None else with_related
+        result = rename(result, lambda one: public_task(owner.backend, one))
+        return republish(result, lambda uri: self._published(call, owner, uri))
 
     def _published(self, call: Call, owner: Place, uri: str) -> str:
         """A URI in the result: what was asked for is told as it was asked for."""
@@ -63,7 +113,20 @@ class Router:
             return call.name
         return self._links.publish(call.catalog, owner.backend, uri)
 
+    async def _tasks(self, call: Call) -> Json:
+        """The tasks of this session, wherever they run; those of others are not its business."""
+        found: list[Json] = []
+        for task_id in self._subscriptions.of(call.caller, task("").what):
+            one = replace(call, method="tasks/get", name=task_id, params={"taskId": task_id})
+            try:
+                found.append(await self(one))
+            except CallError:
+                continue  # it has expired, or its server has gone
+        return {"tasks": found}
+
     def _owner(self, call: Call) -> Place:
+        if call.kind is None:
+            return self._owner_beyond(call)
         if entry := find(call.catalog, call.kind, call.name, call.caller.allows):
             return Place(entry.backend, entry.original)
         choices: list[str] = []
@@ -76,15 +139,34 @@ class Router:
                 return Place(backend, call.name)
         raise UnknownEntry(call.kind.word, call.name, hint=_suggestion(call, choices))
 
+    def _owner_beyond(self, call: Call) -> Place:
+        """Who answers what is no entry: a task's own server, or the one whose extension a method belongs to."""
+        if "taskId" in call.params:
+            place = task_place(call.catalog.backends, call.name)
+            if place is None:
+                raise UnknownEntry("task", call.name)
+            return place
+        backends = owners(call.catalog, call.method)
+        if len(backends) == 1:
+            return Place(backends[0], call.name)
+        if backends:
+            raise BadParams(
+                f"{call.method} could mean any of {', '.join(backends)}: several servers have that extension"
+            )
+        raise MethodNotOffered(call.method)
+
 
 def addressed(call: Call, original: str) -> Json:
     """The params of `call` with its owner's own name for the entry in place of the public one."""
+    params = with_related(call.params, lambda public: public.partition(".")[2])
     if call.name == original:
-        return call.params
+        return params
+    if call.kind is None:
+        return params | {"taskId": original}
     if call.method != "completion/complete":
-        return call.params | {call.kind.key: original}
+        return params | {call.kind.key: original}
     key = "name" if call.kind is Kind.PROMPT else "uri"
-    return call.params | {"ref": call.params["ref"] | {key: original}}
+    return params | {"ref": params["ref"] | {key: original}}
 
 
 def _only_owner(call: Call) -> str | None:
@@ -96,6 +178,8 @@ def _only_owner(call: Call) -> str | None:
 
 def _suggestion(call: Call, choices: list[str]) -> str:
     """What the caller may have meant, among what it may see."""
+    if call.kind is None:
+        return ""
     entries = visible(call.catalog, call.kind, call.caller.allows)
     same = [*choices, *(entry.name for entry in entries if entry.original == call.name)]
     if len(set(same)) > 1:

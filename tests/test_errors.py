@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from magictunnel.errors import (
+    AnswerError,
     BackendError,
     BackendUnavailable,
     BadParams,
@@ -18,6 +19,7 @@ from magictunnel.errors import (
     MethodNotOffered,
     OutcomeUnknown,
     StartFailure,
+    Unanswered,
     UnknownEntry,
 )
 
@@ -49,11 +51,15 @@ def test_a_failure_can_be_told_where_server_and_phase_stand_already() -> None:
         (UnknownEntry("tool", "x", hint="h"), -32602, {"error": "unknown_entry", "hint": "h"}),
         (BadParams("what"), -32602, {"error": "bad_params"}),
         (MethodNotOffered("x/y"), -32601, {"error": "method_not_offered"}),
+        (CannotAsk("roots/list", "why"), -32063, {"error": "cannot_ask"}),
+        (CannotAsk("roots/list", "why", code=-32601, hint="h"), -32601, {"error": "cannot_ask", "hint": "h"}),
         (
-            CannotAsk("x"),
-            -32602,
-            {"error": "cannot_ask", "hint": "use a client that speaks 2026-07-28"},
+            Unanswered("roots/list", 5.0),
+            -32064,
+            {"error": "unanswered", "hint": "raise `ask_timeout` for this tool or server if people need longer"},
         ),
+        (AnswerError(-1, "no"), -1, None),
+        (AnswerError(-1, "no", {"their": "own"}), -1, {"their": "own"}),
         (BackendUnavailable("s", "c"), -32060, {"error": "backend_unavailable", "server": "s"}),
         (
             DeadlineExceeded("s", "x", 0.5),
@@ -81,6 +87,8 @@ def test_a_client_gets_a_code_and_what_a_program_can_act_on(error: CallError, co
 def test_messages_name_what_a_person_has_to_look_at() -> None:
     assert UnknownEntry("tool", "x").message == "Unknown tool: x"
     assert DeadlineExceeded("s", "x", 2.0).message == "x on server 's' did not answer within 2 s and was cancelled"
+    assert CannotAsk("roots/list", "nobody is there").message == "roots/list cannot be asked: nobody is there"
+    assert Unanswered("roots/list", 5.0).message == "roots/list was not answered within 5 s"
     assert OutcomeUnknown("s", "x", "it broke").message == (
         "The connection to server 's' broke during x: it broke. Whether it ran is unknown"
     )

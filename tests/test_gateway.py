@@ -9,11 +9,12 @@ from typing import Any
 import anyio
 import pytest
 
-from magictunnel.backends.supervisor import State
+from magictunnel.backends.states import State
 from magictunnel.catalog.model import Kind, Listing
 from magictunnel.config.model import Config, Naming, ServerConfig, ServerSettings, ToolConfig, Transport
 from magictunnel.gateway import build, own_secrets, publisher, running
-from magictunnel.pipeline.call import Call, Caller
+from magictunnel.pipeline.call import Call
+from magictunnel.wire.caller import Caller
 from tests.support.memory import PlayedBackend
 from tests.support.raw import Script, command, tool
 

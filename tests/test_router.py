@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import anyio
 import pytest
 
-from magictunnel.backends.base import Link, Request
+from magictunnel.backends.base import Link, Request, Topic
+from magictunnel.backends.pool import Pool
+from magictunnel.catalog.links import Links
 from magictunnel.catalog.merge import MergeRules, Override, ServerRules, merge
 from magictunnel.catalog.model import Catalog, Entry, Json, Kind, Listing
-from magictunnel.errors import BackendUnavailable, DeadlineExceeded, UnknownEntry
-from magictunnel.pipeline.call import Call, Caller
+from magictunnel.errors import AnswerError, BackendUnavailable, DeadlineExceeded, Unanswered, UnknownEntry
+from magictunnel.pipeline.call import Call
+from magictunnel.pipeline.patience import CallLimits
 from magictunnel.router import Router, addressed
+from magictunnel.subscriptions import Subscriptions
+from magictunnel.wire.audience import Audience
+from magictunnel.wire.caller import Back, Caller
 
 pytestmark = pytest.mark.anyio
 
@@ -32,9 +37,17 @@ class Told:
     era = "told"
     capabilities: Json = {}  # noqa: RUF012 never changed
     instructions = ""
+    stateless = False
+    may_speak_other_era = False
+    declared = None
+    sessions_are_cheap = False
 
     def __init__(self, name: str, answer: Json | None = None, *, hangs: bool = False) -> None:
         self.name, self.answer, self.hangs = name, answer, hangs
+        self.asks: list[Json] = []
+        """The params of the questions that each request is answered after."""
+        self.works = 0.0
+        """Seconds of its own work behind its questions."""
         self.requests: list[Request] = []
         self.cancelled = 0
 
@@ -44,33 +57,97 @@ class Told:
     async def changed(self) -> frozenset[Kind]:
         raise AssertionError("the supervisor asks that")
 
+    def mark(self, kinds: frozenset[Kind]) -> None:
+        raise AssertionError("the supervisor marks")
+
+    async def follow(self, topic: Topic) -> None:
+        raise AssertionError("its supervisor follows")
+
+    forget = follow
+
+    async def settle_level(self) -> None:
+        raise AssertionError("it is no call")
+
+    async def tell(self, method: str, params: Json) -> None:
+        raise AssertionError("it is no call")
+
     async def request(self, request: Request) -> Json:
         self.requests.append(request)
-        if self.hangs:
-            try:
-                await anyio.sleep_forever()
-            finally:
-                self.cancelled += 1
+        answers = [await request.caller.back.ask("elicitation/create", params) for params in self.asks]
+        try:
+            await anyio.sleep(float("inf") if self.hangs else self.works)
+        except anyio.get_cancelled_exc_class():
+            self.cancelled += 1
+            raise
+        if answers:
+            return {"answers": answers}
         return self.answer if self.answer is not None else {"by": self.name}
+
+
+class Person:
+    """Ways back to a caller that answers each question after a while. See `Back`."""
+
+    def __init__(self, thinks: float = 0.0, answer: Json | Exception | None = None) -> None:
+        self.thinks = thinks
+        self.answer = answer or {"action": "accept"}
+        self.told: list[tuple[str, Json]] = []
+        self.asked: list[tuple[str, Json]] = []
+        self.given_up = 0
+
+    async def tell(self, method: str, params: Json) -> None:
+        self.told.append((method, params))
+
+    async def ask(self, method: str, params: Json) -> Json:
+        self.asked.append((method, params))
+        try:
+            await anyio.sleep(self.thinks)
+        except anyio.get_cancelled_exc_class():
+            self.given_up += 1
+            raise
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    async def let_go(self) -> None:
+        raise AssertionError("it is no stream")
+
+
+class Up(Pool):
+    """A pool of links that are up, and of others that never will be."""
+
+    def __init__(self, links: Mapping[str, Link]) -> None:
+        super().__init__([])
+        self.links = links
+        self.callers: list[Caller] = []
+        """For whom a link was asked for."""
+
+    async def link_for(self, backend: str, caller: Caller) -> Link:
+        self.callers.append(caller)
+        if backend not in self.links:
+            await anyio.sleep_forever()
+        return self.links[backend]
 
 
 class Routed:
     """A router before links that a test can look at."""
 
-    def __init__(self, *links: Told, timeout: float = 5.0) -> None:
-        self.links = {link.name: link for link in links}
-        self.asked: list[tuple[str, Kind, str]] = []
-        self.timeout = timeout
-        self.router = Router(self.ready, self.timeout_of, MergeRules)
+    def __init__(self, *links: Told, timeout: float = 5.0, ask_timeout: float = 5.0) -> None:
+        self.asked: list[tuple[str, Kind | None, str]] = []
+        self.limits = CallLimits(timeout, ask_timeout)
+        self.pool = Up({link.name: link for link in links})
+        self.audience = Audience()
+        self.router = Router(
+            self.pool,
+            Links(MergeRules),
+            Subscriptions(self.pool.get, lambda _backend, uri: uri),
+            self.audience,
+            limits_of=self.limits_of,
+            rules=MergeRules,
+        )
 
-    async def ready(self, backend: str) -> Link:
-        if backend not in self.links:
-            await anyio.sleep_forever()
-        return self.links[backend]
-
-    def timeout_of(self, backend: str, kind: Kind, original: str) -> float:
+    def limits_of(self, backend: str, kind: Kind | None, original: str) -> CallLimits:
         self.asked.append((backend, kind, original))
-        return self.timeout
+        return self.limits
 
     async def __call__(self, call: Call) -> Json:
         with anyio.fail_after(5):
@@ -85,8 +162,13 @@ def offering(rules: MergeRules | None = None, **offers: Mapping[Kind, list[str]]
     return merge(found, rules or MergeRules())
 
 
-def call(kind: Kind, name: str, catalog: Catalog, **more: Any) -> Call:
-    return Call("c1", METHODS[kind], kind, name, {kind.key: name}, Caller("me"), catalog, **more)
+def call(kind: Kind, name: str, catalog: Catalog, caller: Caller | None = None) -> Call:
+    return Call("c1", METHODS[kind], kind, name, {kind.key: name}, caller or Caller("me"), catalog)
+
+
+def asked_by(back: Back, *, stateless: bool = False) -> Call:
+    """A call of somebody who can be asked that way."""
+    return call(Kind.TOOL, "a__x", TOOLS, caller=Caller("me", stateless=stateless, back=back))
 
 
 TOOLS = offering(a={Kind.TOOL: ["x", "shared"]}, b={Kind.TOOL: ["shared", "search_files"]})
@@ -142,26 +224,32 @@ def test_params_that_need_no_change_pass_as_the_very_same_object() -> None:
     assert addressed(made, "x") is made.params
 
 
-async def test_only_a_stateless_caller_s_capabilities_go_with_a_request() -> None:
+@pytest.mark.parametrize("stateless", [True, False])
+async def test_a_server_gets_the_caller_of_this_very_call_as_it_is(stateless: bool) -> None:
     a = Told("a")
     routed = Routed(a)
-    made = call(Kind.TOOL, "a__x", TOOLS)
+    caller = Caller("me", session="h1", stateless=stateless, capabilities={"sampling": {}}, log_level="error")
 
-    await routed(replace(made, caller=Caller("me", stateless=True, capabilities={"sampling": {}})))
-    await routed(replace(made, caller=Caller("me", stateless=False, capabilities={"sampling": {}})))
+    await routed(call(Kind.TOOL, "a__x", TOOLS, caller=caller))
 
-    assert [request.capabilities for request in a.requests] == [{"sampling": {}}, {}]
+    assert routed.pool.callers == [caller]
+    assert [request.caller for request in a.requests] == [caller]
 
 
-async def test_progress_goes_to_the_caller_of_this_very_call() -> None:
-    async def on_progress(progress: float, total: float | None, message: str | None) -> None:
-        raise AssertionError("it is only passed on")
+async def test_what_a_server_tells_of_a_call_goes_to_the_caller_of_this_very_call() -> None:
+    class Tells(Told):
+        async def request(self, request: Request) -> Json:
+            await request.caller.back.tell("notifications/progress", {"progress": 1})
+            return await super().request(request)
 
-    a = Told("a")
+    one, other = Person(), Person()
+    routed = Routed(Tells("a"))
 
-    await Routed(a)(call(Kind.TOOL, "a__x", TOOLS, on_progress=on_progress))
+    await routed(call(Kind.TOOL, "a__x", TOOLS, caller=Caller("one", back=one)))
+    assert (one.told, other.told) == ([("notifications/progress", {"progress": 1})], [])
 
-    assert a.requests[0].on_progress is on_progress
+    await routed(call(Kind.TOOL, "a__x", TOOLS, caller=Caller("other", back=other)))
+    assert (len(one.told), other.told) == (1, [("notifications/progress", {"progress": 1})])
 
 
 # --- unknown names
@@ -246,6 +334,92 @@ async def give_up_once_asked(link: Told, requests: int, scope: anyio.CancelScope
     while len(link.requests) < requests:
         await anyio.sleep(0.005)
     scope.cancel()
+
+
+# --- questions
+
+
+async def test_a_question_is_put_to_the_caller_and_its_answer_goes_to_the_server() -> None:
+    a, person = Told("a"), Person(answer={"action": "accept", "content": {"odd": None}})
+    a.asks = [{"message": "one?"}, {"message": "two?"}]
+
+    result = await Routed(a)(asked_by(person))
+
+    assert person.asked == [("elicitation/create", params) for params in a.asks]
+    assert result == {"answers": [person.answer, person.answer]}
+
+
+async def test_an_error_in_answer_to_a_question_reaches_the_server_as_it_is() -> None:
+    a, refusal = Told("a"), AnswerError(-1, "no")
+    a.asks = [{}]
+
+    with pytest.raises(AnswerError) as caught:
+        await Routed(a)(asked_by(Person(answer=refusal)))
+
+    assert caught.value is refusal
+
+
+async def test_the_time_a_person_takes_is_not_the_call_s() -> None:
+    a = Told("a")
+    a.asks = [{}]
+
+    assert "answers" in await Routed(a, timeout=0.1)(asked_by(Person(thinks=0.3)))
+
+
+async def test_the_call_s_own_time_goes_on_when_the_person_has_answered() -> None:
+    a = Told("a", hangs=True)
+    a.asks = [{}]
+
+    with pytest.raises(DeadlineExceeded) as caught:
+        await Routed(a, timeout=0.1)(asked_by(Person(thinks=0.2)))
+
+    assert caught.value.timeout == 0.1
+    assert a.cancelled == 1
+
+
+async def test_the_clock_stands_still_until_the_last_of_several_questions_is_answered() -> None:
+    class AsksTwo(Told):
+        async def request(self, request: Request) -> Json:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(request.caller.back.ask, "roots/list", {})
+                tasks.start_soon(request.caller.back.ask, "elicitation/create", {})
+            return {"by": self.name}
+
+    class Slower(Person):
+        async def ask(self, method: str, params: Json) -> Json:
+            self.thinks = 0.05 if method == "roots/list" else 0.4
+            return await super().ask(method, params)
+
+    assert await Routed(AsksTwo("a"), timeout=0.2)(asked_by(Slower())) == {"by": "a"}
+
+
+async def test_a_question_that_is_not_answered_in_time_ends_for_its_server_which_may_go_on() -> None:
+    class GoesOn(Told):
+        async def request(self, request: Request) -> Json:
+            with pytest.raises(Unanswered) as caught:
+                await request.caller.back.ask("elicitation/create", {})
+            assert caught.value.message == "elicitation/create was not answered within 0.05 s"
+            return {"by": self.name}
+
+    person = Person(thinks=float("inf"))
+
+    assert await Routed(GoesOn("a"), timeout=1.0, ask_timeout=0.05)(asked_by(person)) == {"by": "a"}
+    assert person.given_up == 1
+
+
+async def test_a_stateless_caller_that_does_not_come_back_has_given_up_the_whole_call() -> None:
+    class GoesOn(Told):
+        async def request(self, request: Request) -> Json:
+            with pytest.raises(Unanswered):
+                await request.caller.back.ask("elicitation/create", {})
+            return await super().request(request)
+
+    a = GoesOn("a", hangs=True)
+
+    with pytest.raises(Unanswered):
+        await Routed(a, ask_timeout=0.05)(asked_by(Person(thinks=float("inf")), stateless=True))
+
+    assert a.cancelled == 1
 
 
 # --- resources

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 from magictunnel.catalog.model import Json, Kind
+from magictunnel.config.model import DEFAULT_ASK_TIMEOUT, Era
 from magictunnel.errors import StartFailure
-from magictunnel.wire.tell import OnProgress
+from magictunnel.wire.audience import Audience
+from magictunnel.wire.caller import Caller
 
 
 class Phase(StrEnum):
@@ -27,15 +29,87 @@ class Phase(StrEnum):
 AtPhase = Callable[[Phase], None]
 
 
+US = Caller("magictunnel")
+"""Who asks when nobody does: our own listings and subscriptions."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request to a backend, in its own names, and what it may know and use of the caller."""
+    """One request to a backend, in its own names, and whom it is for."""
 
     method: str
     params: Json
-    capabilities: Json = field(default_factory=dict)
-    """The client capabilities that this caller has, for backends that are told per request."""
-    on_progress: OnProgress | None = None
+    caller: Caller = US
+
+
+class Topic(NamedTuple):
+    """One thing of a backend of which somebody may want to hear."""
+
+    what: str
+    """`resourceSubscriptions` or `taskIds`: the field by which a listen stream asks for it."""
+    name: str
+    """The URI of a resource, or the id of a task, as its backend knows it."""
+
+    @property
+    def filters(self) -> Json:
+        """What a listen stream is to tell, for this alone."""
+        return {self.what: [self.name]}
+
+    def is_in(self, filters: Any) -> bool:
+        """Whether a listen stream that tells `filters` tells of it."""
+        listed = filters.get(self.what) if isinstance(filters, dict) else None
+        return isinstance(listed, list) and self.name in listed
+
+
+def resource(uri: str) -> Topic:
+    """Updates of one resource."""
+    return Topic("resourceSubscriptions", uri)
+
+
+def task(task_id: str) -> Topic:
+    """The state of one task."""
+    return Topic("taskIds", task_id)
+
+
+class Neighbours(Protocol):
+    """What a connection needs of the clients' side."""
+
+    async def told(self, followed: Topic | None, method: str, params: Json, /) -> None:
+        """Something happened to what somebody may follow; `followed`: to which of it, where that is known."""
+        ...
+
+    def whose_task(self, task_id: str, /) -> Caller | None:
+        """The session that started a task."""
+        ...
+
+
+class _NoNeighbours:
+    async def told(self, *_news: object) -> None:
+        return None
+
+    def whose_task(self, _task_id: str) -> Caller | None:
+        return None
+
+
+NO_NEIGHBOURS: Neighbours = _NoNeighbours()
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms a connection is opened: the era to speak, and whom it serves."""
+
+    era: Era = Era.AUTO
+    """The only era that will do, where the server's config leaves it open; `auto`: whichever it speaks."""
+    handshake_first: bool = False
+    """Whether to try the handshake before the stateless era."""
+    audience: Audience = field(default_factory=Audience)
+    """The clients that may be asked and told things over it."""
+    neighbours: Neighbours = NO_NEIGHBOURS
+    ask_timeout: float = DEFAULT_ASK_TIMEOUT
+    """Seconds for the answer to a question that belongs to no call."""
+
+
+ANY_TERMS = Terms()
 
 
 class AddressTaken(Exception):
@@ -62,6 +136,31 @@ class Link(Protocol):
     @property
     def instructions(self) -> str: ...
 
+    @property
+    def stateless(self) -> bool:
+        """Whether it belongs to the stateless era."""
+        ...
+
+    @property
+    def may_speak_other_era(self) -> bool:
+        """Whether the server may speak the other era as well: it was not asked, or did not refuse."""
+        ...
+
+    @property
+    def hints(self) -> Mapping[Kind, Json]:
+        """What the server said of keeping the lists that were asked for so far (`ttlMs`, `cacheScope`)."""
+        ...
+
+    @property
+    def declared(self) -> Json | None:
+        """The client capabilities that the server was told of for good; None: it is told with each request."""
+        ...
+
+    @property
+    def sessions_are_cheap(self) -> bool:
+        """Whether another session with this server needs no other process."""
+        ...
+
     async def list(self, kind: Kind) -> Sequence[Json]:
         """Every definition of one kind, all pages."""
         ...
@@ -73,7 +172,29 @@ class Link(Protocol):
             BackendUnavailable: the connection has ended; nothing was sent.
             BackendError: the backend's own JSON-RPC error.
             OutcomeUnknown: the connection broke after the request was sent.
+            BadParams: it continues a call that the server cannot know.
+            CannotAsk, AnswerError: what the server wanted to know of the caller was not answered.
         """
+        ...
+
+    async def follow(self, topic: Topic) -> None:
+        """Have the server tell of it from now on; that goes to `Terms.neighbours`.
+
+        Raises:
+            CallError: it refused.
+        """
+        ...
+
+    async def forget(self, topic: Topic) -> None:
+        """Hear no more of it."""
+        ...
+
+    async def settle_level(self) -> None:
+        """Have the server send the log messages that the audience wants now."""
+        ...
+
+    async def tell(self, method: str, params: Json) -> None:
+        """Send the server a notification."""
         ...
 
     async def changed(self) -> frozenset[Kind]:
@@ -84,6 +205,10 @@ class Link(Protocol):
         """
         ...
 
+    def mark(self, kinds: frozenset[Kind]) -> None:
+        """Have `changed` tell of these kinds: it was learned otherwise."""
+        ...
+
 
 class Backend(Protocol):
     """Anything that offers tools, prompts or resources."""
@@ -91,7 +216,7 @@ class Backend(Protocol):
     @property
     def name(self) -> str: ...
 
-    def connect(self, at: AtPhase) -> AbstractAsyncContextManager[Link]:
+    def connect(self, at: AtPhase, terms: Terms = ANY_TERMS) -> AbstractAsyncContextManager[Link]:
         """Open a connection, telling `at` of each phase it enters; it is closed when the block ends.
 
         The block is entered and left by one task. It may be opened again after it ended.

@@ -23,6 +23,7 @@ from mcp_types import (
 )
 
 from magictunnel.catalog.model import Json
+from magictunnel.wire.caller import Caller, progress_token
 
 CLIENT_INFO = {"name": "magictunnel", "title": "MagicTunnel", "version": version_of("magictunnel")}
 """Who we are to a backend."""
@@ -50,13 +51,20 @@ def forwardable(meta: Any) -> Json:
     return {key: value for key, value in meta.items() if key not in _OWNED_BY_ONE_CONNECTION}
 
 
-def enveloped(params: Json, version: str, *, stateless: bool, capabilities: Json) -> Json:
-    """`params` as this connection sends them: without the caller's envelope, with ours where the era has one."""
+def enveloped(params: Json, version: str, caller: Caller, number: int, *, stateless: bool) -> Json:
+    """`params` as this connection sends them: without the caller's envelope, with ours where the era has one.
+
+    Progress is asked for where the caller asked for it, under our own request's number.
+    """
     meta = forwardable(params.get("_meta"))
+    if progress_token(params) is not None:
+        meta["progressToken"] = number
     if stateless:
         meta[PROTOCOL_VERSION_META_KEY] = version
         meta[CLIENT_INFO_META_KEY] = CLIENT_INFO
-        meta[CLIENT_CAPABILITIES_META_KEY] = capabilities
+        meta[CLIENT_CAPABILITIES_META_KEY] = caller.capabilities
+        if level := caller.log_level or (None if caller.stateless or not caller.session else "debug"):
+            meta[LOG_LEVEL_META_KEY] = level
     rest = {key: value for key, value in params.items() if key != "_meta"}
     return rest | {"_meta": meta} if meta else rest
 
@@ -67,7 +75,7 @@ def headers(method: str, params: Json, version: str, *, stateless: bool, mirrore
     if not stateless:
         return sent
     sent[MCP_METHOD_HEADER] = method
-    name = params.get(NAME_BEARING_METHODS.get(method, ""))
+    name = params.get("taskId" if method.startswith("tasks/") else NAME_BEARING_METHODS.get(method, ""))
     if isinstance(name, str):
         sent[MCP_NAME_HEADER] = encode_header_value(name)
     arguments = params.get("arguments")

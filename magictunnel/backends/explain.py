@@ -12,6 +12,7 @@ from mcp.shared.exceptions import MCPError
 from pydantic import ValidationError
 
 from magictunnel.backends.base import AddressTaken, LinkLost, Phase
+from magictunnel.backends.handshake import WrongVersion
 from magictunnel.errors import BackendError, MagicTunnelError, StartFailure, UnsetVariable
 from magictunnel.wire.evidence import Evidence
 
@@ -142,7 +143,7 @@ def _answered(error: BaseException, evidence: Evidence) -> tuple[str, str]:
             return str(error) or "no answer in time", _LONGER
         case MagicTunnelError():
             return error.message, error.hint or _BY_HAND
-        case LinkLost() | RuntimeError() | OSError() if str(error):
+        case LinkLost() | WrongVersion() | RuntimeError() | OSError() if str(error):
             return str(error), _BY_HAND if evidence.exit_code is not None else _ITS_DOCS
         case _:
             return f"{type(error).__name__} {error}".strip(), "this may be a defect of MagicTunnel: report it"

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import anyio
 
 from magictunnel.backends.base import Link
-from magictunnel.backends.supervisor import Status, Supervisor
-from magictunnel.errors import BackendUnavailable
+from magictunnel.backends.states import Status
+from magictunnel.backends.supervisor import Supervisor
+from magictunnel.catalog.model import Json
+from magictunnel.errors import BackendUnavailable, CallError
+from magictunnel.wire.caller import Caller
+
+_PATIENCE = 5.0
+"""Seconds that a server may take to be told something that no call waits for."""
+
+logger = logging.getLogger(__name__)
 
 
 class Pool:
@@ -32,12 +41,44 @@ class Pool:
             for supervisor in self._supervisors.values():
                 await supervisor.settled()
 
-    async def ready(self, backend: str) -> Link:
-        """The link to one backend. See `Supervisor.ready`."""
+    def get(self, backend: str) -> Supervisor:
+        """The supervisor of one backend.
+
+        Raises:
+            BackendUnavailable: there is none of that name.
+        """
         supervisor = self._supervisors.get(backend)
         if supervisor is None:
             raise BackendUnavailable(backend, "it is not configured any more")
-        return await supervisor.ready()
+        return supervisor
+
+    async def link_for(self, backend: str, caller: Caller) -> Link:
+        """The link to one backend that a call of `caller` takes. See `Supervisor.link_for`."""
+        return await self.get(backend).link_for(caller)
+
+    async def settle_levels(self, session: str) -> None:
+        """Have the servers of a client's session send the log messages that are wanted now."""
+        await self._for_each(session, lambda link: link.settle_level())
+
+    async def tell(self, session: str, method: str, params: Json) -> None:
+        """Send a notification of a client's session to the servers of its own era that serve it."""
+        await self._for_each(session, lambda link: link.tell(method, params))
+
+    async def _for_each(self, session: str, do: Callable[[Link], Awaitable[None]]) -> None:
+        """Over every open connection of the handshake era that serves this session; one that fails stops no other."""
+
+        async def one(name: str, link: Link) -> None:
+            try:
+                with anyio.move_on_after(_PATIENCE):
+                    await do(link)
+            except CallError as error:
+                logger.debug("%s: %s", name, error)
+
+        async with anyio.create_task_group() as tasks:
+            for name, supervisor in self._supervisors.items():
+                for link in supervisor.links(session):
+                    if not link.stateless:
+                        tasks.start_soon(one, name, link)
 
     @property
     def status(self) -> Mapping[str, Status]:

@@ -1,18 +1,31 @@
-"""One backend's life: the table of its states on top, the loop that only awaits and steps below."""
+"""One backend's life: the loop that only awaits and steps through the table of `states`."""
 
 from __future__ import annotations
 
+import json
 import logging
 import random
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import anyio
+from anyio.abc import TaskGroup
 
-from magictunnel.backends.base import Backend, Link, Phase
-from magictunnel.catalog.model import EMPTY, Kind, Listing
-from magictunnel.errors import BackendError, BackendUnavailable, StartFailure
+from magictunnel.backends.base import NO_NEIGHBOURS, Backend, Link, Phase, Request, Terms, Topic, resource
+from magictunnel.backends.poll import Poller
+from magictunnel.backends.sides import Side, Sides, side_for
+from magictunnel.backends.states import TRANSITIONS, Event, State, Status
+from magictunnel.catalog.model import Json, Kind, Listing
+from magictunnel.catalog.promises import can_subscribe
+from magictunnel.config.model import DEFAULT_ASK_TIMEOUT, Era, Sharing
+from magictunnel.errors import BackendError, BackendUnavailable, CallError, MethodNotOffered, StartFailure
+from magictunnel.wire.audience import Audience
+from magictunnel.wire.caller import Caller
+
+MAIN = Side()
+"""The connection that is kept up, and that the listing comes from."""
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
@@ -27,85 +40,99 @@ RELIST = 5.0
 logger = logging.getLogger(__name__)
 
 
-class State(StrEnum):
-    """Where a backend is in its life."""
-
-    STARTING = "starting"
-    READY = "ready"
-    BACKING_OFF = "backing off"
-    STOPPED = "stopped"
-
-
-class Event(StrEnum):
-    """What moves a backend from one state to the next."""
-
-    ATTEMPT = "attempt"
-    LISTED = "listed"
-    FAILED = "failed"
-    STOP = "stop"
-
-
-TRANSITIONS: Mapping[tuple[State, Event], State] = {
-    (State.STOPPED, Event.ATTEMPT): State.STARTING,
-    (State.BACKING_OFF, Event.ATTEMPT): State.STARTING,
-    (State.STARTING, Event.LISTED): State.READY,
-    (State.STARTING, Event.FAILED): State.BACKING_OFF,
-    (State.READY, Event.FAILED): State.BACKING_OFF,
-    (State.STARTING, Event.STOP): State.STOPPED,
-    (State.READY, Event.STOP): State.STOPPED,
-    (State.BACKING_OFF, Event.STOP): State.STOPPED,
-}
-"""All there is to a backend's life; a pair that is missing here is a defect."""
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """What can be seen of a backend from outside."""
-
-    state: State = State.STOPPED
-    phase: Phase = Phase.RESOLVE
-    """How far the current or last attempt got."""
-    era: str = ""
-    counts: Mapping[Kind, int] = field(default_factory=lambda: EMPTY)
-    failure: StartFailure | None = None
-    """Why it is not ready, or was not before."""
-    attempts: int = 0
-    """Failures in a row."""
-    took: float = 0.0
-    """Seconds from launch to the complete listing."""
-
-
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds: for a start, and for how long entries outlive their server."""
+    """Seconds: for a start, for which entries outlive their server, for an answer. And who shares a connection."""
 
     start_timeout: float
     grace: float
+    session: Sharing = Sharing.SHARED
+    ask_timeout: float = DEFAULT_ASK_TIMEOUT
+    poll: float | None = None
+    """Between two looks at a followed resource of a server that does not tell of updates; None: nobody looks."""
+
+
+OnListing = Callable[[str, Listing | None], None]
+"""Takes a backend's name, and what it offers now (None: nothing any more)."""
+
+
+class News(Protocol):
+    """Takes what a backend tells of its resources and tasks, by name. See `Subscriptions`."""
+
+    async def told(self, backend: str, session: str, followed: Topic | None, method: str, params: Json) -> None:
+        """`session`: whose own connection it came on; empty: a shared one."""
+        ...
+
+    def whose_task(self, backend: str, task_id: str) -> Caller | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Neighbours:
+    """What one connection needs of the clients' side. See `Neighbours`."""
+
+    backend: str
+    session: str
+    news: News
+
+    async def told(self, followed: Topic | None, method: str, params: Json) -> None:
+        await self.news.told(self.backend, self.session, followed, method, params)
+
+    def whose_task(self, task_id: str) -> Caller | None:
+        return self.news.whose_task(self.backend, task_id) if task_id else None
 
 
 class Supervisor:
     """Keeps one backend alive. `run` is its one owning task; everybody else waits for what it says."""
 
-    def __init__(self, backend: Backend, limits: Limits, on_listing: Callable[[str, Listing | None], None]) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        limits: Limits,
+        on_listing: OnListing,
+        audience: Audience | None = None,
+        news: News | None = None,
+    ) -> None:
         self.name = backend.name
         self._backend = backend
         self._limits = limits
         self._on_listing = on_listing
+        self._audience = audience or Audience()
+        self._news = news
         self._link: Link | None = None
+        self._sides = Sides(backend, limits.start_timeout, self._terms, self._changed_aside)
+        self._poller = Poller(limits.poll, self._read, self._found_updated) if limits.poll else None
+        self._refused: set[Side] = set()
+        """Side connections that the server does not open; the main one serves instead."""
+        self._handshake_first: bool | None = None
+        """Which era is tried first, once a client has used a server that speaks both."""
+        self._is_used = False
+        """Whether a client has made a call on the main connection."""
+        self._turn: anyio.CancelScope | None = None
+        """Of the main connection, while it is kept."""
+        self._followed: set[Topic] = set()
+        """What somebody wants to hear of, on the main connection."""
+        self._tasks: TaskGroup | None = None
         self._moved = anyio.Event()
         self._up_since = self._down_since = float("-inf")
         self._streak = 0
         """Failures in a row; one of a server that was up for long starts a new row."""
         self.status = Status()
+        self._audience.on_leave(self._sides.close)
 
     def __repr__(self) -> str:
         return f"<{self.name}: {self.status.state}, {self.status.phase}>"
 
     async def run(self) -> None:
         """Connect, keep listing, connect again: until cancelled."""
+        async with anyio.create_task_group() as self._tasks:
+            await self._stay_connected()
+
+    async def _stay_connected(self) -> None:
         try:
             while True:
                 failure = await self._attempt()
+                if failure is None:
+                    continue
                 was_ready = self.status.state is State.READY
                 if was_ready:
                     self._down_since = anyio.current_time()
@@ -129,22 +156,101 @@ class Supervisor:
             await self._moved.wait()
         return self._link
 
+    async def link_for(self, caller: Caller) -> Link:
+        """The link that a call of `caller` takes (see `sides.side_for`), once it is up; the caller bounds the wait.
+
+        Raises:
+            BackendUnavailable: it is down.
+        """
+        main = await self.ready()
+        side = side_for(main, caller, self._limits.session)
+        if side and side.era is not Era.AUTO and not (side.session or self._is_used or main.sessions_are_cheap):
+            main = await self._reopened(main, handshake_first=not caller.stateless)
+            side = side_for(main, caller, self._limits.session)
+        if side is None or side in self._refused or self._tasks is None:
+            self._is_used |= caller.stateless or bool(caller.session)
+            return main
+        try:
+            return await self._sides.get(side, self._tasks)
+        except BackendUnavailable:
+            if side.session:
+                raise
+            if not side.able:
+                self._refused.add(side)
+            return main
+
+    async def _reopened(self, main: Link, *, handshake_first: bool) -> Link:
+        """The main connection, opened again in the era of the first client to use it.
+
+        A server over a pipe is a process with a state of its own: it gets a second one only if clients of both eras
+        really use it.
+        """
+        self._handshake_first = handshake_first
+        if self._link is main and self._turn is not None:
+            self._link = None
+            self._step(Event.REOPEN, phase=Phase.RESOLVE)
+            self._turn.cancel()
+        return await self.ready()
+
+    def links(self, session: str = "") -> list[Link]:
+        """The open connections over which a client's session is served; without one: all there are."""
+        own = self._limits.session is Sharing.PER_CLIENT
+        sides = [link for side, link in self._sides.links if not session or side.session in (session, "")]
+        main = [] if self._link is None or (own and session) else [self._link]
+        return main + sides
+
+    def session_of(self, caller: Caller) -> str:
+        """The session whose own connection serves `caller`; empty where it shares one."""
+        return caller.session if self._limits.session is Sharing.PER_CLIENT else ""
+
+    async def follow(self, topic: Topic, caller: Caller) -> None:
+        """Have the server tell of a resource or task. On the main connection that outlives a reconnect.
+
+        Raises:
+            CallError: it cannot, or will not.
+        """
+        link = await (self.link_for(caller) if self.session_of(caller) else self.ready())
+        if topic.what == resource("").what and not can_subscribe(link.capabilities):
+            if self._poller is None or self._tasks is None:
+                raise MethodNotOffered("resources/subscribe")
+            self._poller.follow(topic.name, self._tasks)
+            return
+        await link.follow(topic)
+        if link is self._link:
+            self._followed.add(topic)
+
+    async def forget(self, topic: Topic, caller: Caller) -> None:
+        """Hear no more of it; on a connection that is gone there is nothing to do."""
+        if self._poller is not None:
+            self._poller.forget(topic.name)
+        session = self.session_of(caller)
+        own = [link for side, link in self._sides.links if side.session == session]
+        link = next(iter(own), None) if session else self._link
+        if not session:
+            self._followed.discard(topic)
+        if link is not None:
+            with suppress(CallError):
+                await link.forget(topic)
+
     async def settled(self) -> None:
         """Wait until the first attempt has ended, well or badly."""
         while self.status.state in (State.STOPPED, State.STARTING) and not self.status.attempts:
             await self._moved.wait()
 
-    async def _attempt(self) -> StartFailure:
-        """One connection, from start to end; returns why it ended."""
-        self._step(Event.ATTEMPT, phase=Phase.RESOLVE)
+    async def _attempt(self) -> StartFailure | None:
+        """One connection, from start to end; returns why it ended, or None if it is to be opened again at once."""
+        if self.status.state is not State.STARTING:
+            self._step(Event.ATTEMPT, phase=Phase.RESOLVE)
         started = anyio.current_time()
         with anyio.CancelScope(deadline=started + self._limits.start_timeout) as scope:
             try:
-                async with self._backend.connect(self._at) as link:
+                async with self._backend.connect(self._at, self._terms(MAIN)) as link:
                     listing = await self._list(link)
                     scope.deadline = float("inf")
                     self._ready(link, listing, anyio.current_time() - started)
-                    await self._keep(link, listing)
+                    with anyio.CancelScope() as self._turn:
+                        await self._keep(link, listing)
+                    return None
             except Exception as error:  # noqa: BLE001 whatever ends a connection is this backend's state
                 return self._backend.explain(self.status.phase, error)
             finally:
@@ -155,10 +261,52 @@ class Supervisor:
     async def _list(self, link: Link) -> Listing:
         self._at(Phase.LIST)
         entries = {kind: tuple(await link.list(kind)) for kind in Kind}
-        return Listing(entries, link.capabilities, link.instructions)
+        capabilities = link.capabilities
+        if self._poller is not None and Kind.RESOURCE.capability in capabilities:
+            told = capabilities[Kind.RESOURCE.capability]
+            capabilities = capabilities | {Kind.RESOURCE.capability: told | {"subscribe": True}}
+        return Listing(entries, capabilities, link.instructions, dict(link.hints))
+
+    def _terms(self, side: Side) -> Terms:
+        """On what terms a connection is opened: for whom, and so in which era."""
+        audience = self._audience.alone(side.session) if side.session else self._audience
+        if side.able:
+            audience = Audience([Caller("clients alike", capabilities=json.loads(side.able))])
+        return Terms(
+            era=side.era,
+            handshake_first=side is MAIN and self._tries_handshake_first,
+            audience=audience,
+            neighbours=_Neighbours(self.name, side.session, self._news) if self._news else NO_NEIGHBOURS,
+            ask_timeout=self._limits.ask_timeout,
+        )
+
+    @property
+    def _tries_handshake_first(self) -> bool:
+        return self._audience.prefers_handshake if self._handshake_first is None else self._handshake_first
+
+    async def _read(self, uri: str) -> Json:
+        return await (await self.ready()).request(Request("resources/read", {"uri": uri}))
+
+    async def _found_updated(self, uri: str) -> None:
+        if self._news is not None:
+            await self._news.told(self.name, "", resource(uri), "notifications/resources/updated", {"uri": uri})
+
+    def _changed_aside(self, kinds: frozenset[Kind]) -> None:
+        if self._link is not None:
+            self._link.mark(kinds)
+
+    async def _follow_again(self, link: Link, topic: Topic) -> None:
+        try:
+            await link.follow(topic)
+        except CallError as error:
+            logger.warning("%s: it does not tell of %s any more: %s", self.name, topic.name, error)
 
     def _ready(self, link: Link, listing: Listing, took: float) -> None:
         self._link = link
+        self._refused.clear()
+        if self._tasks is not None:
+            for topic in self._followed:
+                self._tasks.start_soon(self._follow_again, link, topic)
         self._up_since = anyio.current_time()
         self._publish(listing)
         self._step(Event.LISTED, phase=Phase.SERVE, era=link.era, attempts=0, took=took)
@@ -179,7 +327,7 @@ class Supervisor:
                 logger.warning("%s: its new listing cannot be had, the last one stays: %s", self.name, error)
                 continue
             stale = frozenset()
-            listing = replace(listing, entries={**listing.entries, **fresh})
+            listing = replace(listing, entries={**listing.entries, **fresh}, hints=dict(link.hints))
             self._publish(listing)
 
     def _publish(self, listing: Listing) -> None:

@@ -6,7 +6,7 @@ import os
 import shutil
 import socket
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,26 +79,33 @@ def _free_port() -> int:
 @asynccontextmanager
 async def open_wire(name: str, target: Target, evidence: Evidence, at: AtPhase) -> AsyncIterator[WireDispatcher]:
     """Connect to `target`; the connection, and the process if we started one, end with the block."""
-    async with AsyncExitStack() as stack:
-        if target.command:
-            at(Phase.LAUNCH)
-            if target.url and await _is_answered(target.url):
-                raise AddressTaken(f"something else listens at {target.url} already")
-            command = (_executable(target), *target.command[1:])
-            process = await stack.enter_async_context(server_process(name, command, target.env, target.cwd, evidence))
-            if target.transport is Transport.STDIO:
-                yield await stack.enter_async_context(process_wire(process, evidence))
-                return
-            tasks = await stack.enter_async_context(anyio.create_task_group())
-            stack.callback(tasks.cancel_scope.cancel)
+    if not target.command:
+        at(Phase.CONNECT)
+        async with _remote_wire(target, evidence) as wire:
+            yield wire
+        return
+    at(Phase.LAUNCH)
+    if target.url and await _is_answered(target.url):
+        raise AddressTaken(f"something else listens at {target.url} already")
+    command = (_executable(target), *target.command[1:])
+    async with server_process(name, command, target.env, target.cwd, evidence) as process:
+        if target.transport is Transport.STDIO:
+            async with process_wire(process, evidence) as wire:
+                yield wire
+            return
+        async with anyio.create_task_group() as tasks:
             if process.stdout is not None:
                 tasks.start_soon(drain, process.stdout)
             at(Phase.CONNECT)
             tasks.start_soon(_end_with, process, evidence)
             await _answering(target.url)
-        at(Phase.CONNECT)
-        open_remote = sse_wire if target.transport is Transport.SSE else http_wire
-        yield await stack.enter_async_context(open_remote(target, evidence))
+            async with _remote_wire(target, evidence) as wire:
+                yield wire
+            tasks.cancel_scope.cancel()
+
+
+def _remote_wire(target: Target, evidence: Evidence) -> AbstractAsyncContextManager[WireDispatcher]:
+    return (sse_wire if target.transport is Transport.SSE else http_wire)(target, evidence)
 
 
 @asynccontextmanager
@@ -108,7 +115,10 @@ async def http_wire(target: Target, evidence: Evidence) -> AsyncIterator[WireDis
         CallClient(target.headers, evidence, ("POST",)) as client,
         streamable_http_client(target.url, http_client=client, max_sse_event_size=MAX_EVENT) as (read, write),
     ):
-        yield WireDispatcher(read, write)
+        wire = WireDispatcher(read, write)
+        wire.is_http = True
+        client.on_early_end = wire.let_go
+        yield wire
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from magictunnel.catalog.find import expansions, find
 from magictunnel.catalog.merge import MergeRules, is_offered
 from magictunnel.catalog.model import EMPTY, Allows, Catalog, Entry, Json, Kind, everything
-from magictunnel.catalog.names import digested_uri, public_uri
+from magictunnel.catalog.names import digested_uri, original_uri, public_uri
 from magictunnel.catalog.templates import matches
 
 MAX_REMEMBERED = 10_000
@@ -88,9 +88,9 @@ class Links:
     def _told_apart(self, catalog: Catalog, uri: str) -> Place | None:
         """A URI that we qualified before we were restarted, or that a person did."""
         for backend in catalog.backends:
-            qualifier = public_uri(self._rules().of(backend).alias, "")
-            if uri.startswith(qualifier):
-                return Place(backend, uri.removeprefix(qualifier))
+            original = original_uri(self._rules().of(backend).alias, uri)
+            if original is not None:
+                return Place(backend, original)
         return None
 
     def _remember(self, public: str, place: Place) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
+from magictunnel.catalog.apps import with_views
+from magictunnel.catalog.extensions import extensions_of
 from magictunnel.catalog.model import EMPTY, Catalog, Conflict, Entry, Json, Kind, Listing, identical
 from magictunnel.catalog.names import (
     NameRules,
@@ -17,7 +19,7 @@ from magictunnel.catalog.names import (
     public_name,
     public_uri,
 )
-from magictunnel.catalog.promises import merged_capabilities, merged_instructions
+from magictunnel.catalog.promises import merged_capabilities, merged_hints, merged_instructions
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +96,21 @@ def merge(listings: Mapping[str, Listing], rules: MergeRules) -> Catalog:
         assign = _name_by_uri if kind in (Kind.RESOURCE, Kind.TEMPLATE) else _name_by_name
         named[kind] = _listed_as_offered(assign(kind, offers, rules), offers)
     resources = named[Kind.RESOURCE]
+    claims = _claims(resources.entries.values())
+    tools, views = with_views(named[Kind.TOOL].entries.values(), claims, lambda name: rules.of(name).alias)
+    named[Kind.TOOL].entries = tools
+    resources.accepted = views | resources.accepted
     return Catalog(
         entries={kind: naming.entries for kind, naming in named.items()},
         accepted={kind: naming.accepted for kind, naming in named.items()},
-        claims=_claims(resources.entries.values()),
+        claims=claims,
         ambiguous=resources.ambiguous | named[Kind.TEMPLATE].ambiguous,
         conflicts=(*remarks, *(clash for naming in named.values() for clash in naming.conflicts)),
         capabilities=merged_capabilities(listings, awaited=any(name not in listings for name in rules.servers)),
         instructions=merged_instructions(listings, order),
         backends=tuple(order),
+        extensions=extensions_of(listings),
+        hints={kind: merged_hints(listings, kind) for kind in Kind},
     )
 
 

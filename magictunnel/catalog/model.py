@@ -62,12 +62,14 @@ class Listing:
     capabilities: Json = field(default_factory=dict)
     """The server capabilities it advertised, as it wrote them."""
     instructions: str = ""
+    hints: Mapping[Kind, Json] = field(default_factory=lambda: EMPTY)
+    """For how long its lists may be kept, and by whom (`ttlMs`, `cacheScope`), of each kind for which it said so."""
 
     def is_like(self, other: Listing) -> bool:
         """Whether nothing in it differs from `other`, to the letter."""
         return identical(
-            (dict(self.entries), self.capabilities, self.instructions),
-            (dict(other.entries), other.capabilities, other.instructions),
+            (dict(self.entries), self.capabilities, self.instructions, dict(self.hints)),
+            (dict(other.entries), other.capabilities, other.instructions, dict(other.hints)),
         )
 
 
@@ -113,6 +115,10 @@ class Catalog:
     conflicts: tuple[Conflict, ...] = ()
     capabilities: Json = field(default_factory=dict)
     """What some backend here can really do: the union of what they advertised."""
+    extensions: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: EMPTY)
+    """Extension id -> the backends that advertise it."""
+    hints: Mapping[Kind, Json] = field(default_factory=lambda: EMPTY)
+    """For how long each list may be kept, and by whom."""
     instructions: str = ""
 
     def of(self, kind: Kind) -> Mapping[str, Entry]:

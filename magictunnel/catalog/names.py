@@ -59,14 +59,29 @@ def digested_name(alias: str, original: str, rules: NameRules) -> str:
     return (owner + rules.separator + _ILLEGAL.sub("_", original))[:room] + ending
 
 
+_VIEW = "ui://"
+"""The scheme by which a host knows a view; where another names the owner, it must still be this one."""
+
+
 def public_uri(alias: str, uri: str) -> str:
     """The URI under which `uri` is offered when several servers claim it: `alias+scheme:rest`.
 
-    The scheme names the owner, the rest is untouched, so templates keep their expressions.
+    The scheme names the owner, the rest is untouched, so templates keep their expressions. Of a view it is the host.
     """
+    if uri.startswith(_VIEW) and "{" not in uri:
+        return _VIEW + public_uri(alias, "") + uri.removeprefix(_VIEW)
     if alias != _as_scheme(alias) or not alias[:1].isalpha():
         return digested_uri(alias, uri)
     return f"{alias}+{uri}"
+
+
+def original_uri(alias: str, public: str) -> str | None:
+    """The URI that `public_uri` made `public` of for this alias; None if it did not."""
+    for scheme in ("", _VIEW):
+        start = scheme + public_uri(alias, "")
+        if public.startswith(start):
+            return scheme + public.removeprefix(start)
+    return None
 
 
 def digested_uri(alias: str, uri: str, salt: str = "") -> str:

@@ -9,16 +9,16 @@ from typing import Annotated, Any
 
 import typer
 
-from magictunnel.backends.supervisor import State, Status
+from magictunnel.backends.states import State, Status
 from magictunnel.catalog.find import find, visible
 from magictunnel.catalog.model import Entry, Json, Kind, everything
 from magictunnel.cli.arguments import parse_arguments
-from magictunnel.cli.session import FAILED, opened, run
+from magictunnel.cli.session import FAILED, SHELL, opened, run
 from magictunnel.cli.show import content_text, counted, only_blob, say, show_bytes, show_json, show_rows, show_text
 from magictunnel.config.model import Problem
 from magictunnel.errors import BackendUnavailable, ConfigError, StartFailure, UnknownEntry
 from magictunnel.gateway import Gateway
-from magictunnel.pipeline.call import Call, Caller
+from magictunnel.pipeline.call import Call
 from magictunnel.telemetry import call_id
 
 Config = Annotated[Path | None, typer.Option("--config", "-c", help="The config, or any host's mcpServers file.")]
@@ -27,7 +27,6 @@ Words = Annotated[list[str] | None, typer.Argument(help="key=value …, or '{…
 
 _LISTED = {"tools": (Kind.TOOL,), "prompts": (Kind.PROMPT,), "resources": (Kind.RESOURCE, Kind.TEMPLATE)}
 _METHODS = {Kind.TOOL: "tools/call", Kind.PROMPT: "prompts/get", Kind.RESOURCE: "resources/read"}
-_LOCAL = Caller("shell")
 
 
 def list_(
@@ -122,7 +121,7 @@ def check(config: Config = None, as_json: AsJson = False) -> None:
 
 async def _send(gateway: Gateway, kind: Kind, name: str, params: Json) -> Json:
     catalog = gateway.live.current
-    request = Call(call_id(), _METHODS[kind], kind, name, params, _LOCAL, catalog)
+    request = Call(call_id(), _METHODS[kind], kind, name, params, SHELL, catalog)
     return await gateway.handle(request)
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import anyio
 import typer
 
-from magictunnel.backends.supervisor import State
+from magictunnel.backends.states import State
 from magictunnel.catalog.model import Kind
 from magictunnel.cli.paste import pastes
 from magictunnel.cli.session import load_config, run
@@ -62,6 +62,8 @@ async def _serve(path: Path | None, address: str | None, log_level: str, *, both
         say(f"skipped: {problem}", "yellow")
     listener = listen_on(*_host_and_port(address)) if address else None
     gateway = build(config, secrets=secrets)
+    if listener is None:
+        gateway.greet()
     async with running(gateway), anyio.create_task_group() as tasks:
         server = FrontServer(gateway)
         if listener is None:

@@ -19,6 +19,8 @@ from magictunnel.config.rules import settings_of
 from magictunnel.errors import BackendError, BackendUnavailable, DeadlineExceeded, MagicTunnelError, OutcomeUnknown
 from magictunnel.gateway import Gateway, build, own_secrets, running
 from magictunnel.telemetry import start_logging
+from magictunnel.wire.audience import Audience
+from magictunnel.wire.caller import Caller
 
 FAILED = 1
 """Exit code: we did what was asked, and it failed (a tool's error, a server that is down)."""
@@ -28,6 +30,9 @@ ENDED = 130
 """Exit code: a signal ended the command before it was done."""
 
 _GLANCE = 0.02
+
+SHELL = Caller("shell")
+"""Who calls from a command line: somebody who cannot be asked anything."""
 
 _OUTCOMES = (BackendError, BackendUnavailable, DeadlineExceeded, OutcomeUnknown)
 """Errors by which a call failed that we did make, or tried to."""
@@ -55,7 +60,7 @@ async def opened(
     start_logging("error", secrets.mask)
     longest = max((settings_of(config, name).start_timeout for name in config.servers), default=0.001)
     patient = config.model_copy(update={"start_wait": longest + 5.0})
-    async with running(build(patient, secrets=secrets)) as gateway:
+    async with running(build(patient, secrets=secrets, audience=Audience([SHELL]))) as gateway:
         with progress(f"starting {len(config.servers)} server(s): {', '.join(config.servers)}"):
             while not (gateway.is_settled or until(gateway)):
                 await anyio.sleep(_GLANCE)

@@ -44,6 +44,13 @@ class Era(StrEnum):
     STATELESS = "stateless"
 
 
+class Sharing(StrEnum):
+    """Who shares a connection to a server, and with it the server's state (and its process)."""
+
+    SHARED = "shared"
+    PER_CLIENT = "per_client"
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -55,6 +62,8 @@ class Settings(_Frozen):
     """Whether it is offered at all."""
     timeout: Duration | None = None
     """Seconds a call may take before it is cancelled and answered with an error."""
+    ask_timeout: Duration | None = None
+    """Seconds for the caller to answer a question that a call leads to; they are not the call's own."""
 
 
 class ServerSettings(Settings):
@@ -64,6 +73,10 @@ class ServerSettings(Settings):
     """Seconds a server may take from launch to its complete listing."""
     grace: Duration | None = None
     """Seconds for which the entries of a server that went down stay listed."""
+    poll: Duration | None = None
+    """Seconds between two looks at a subscribed resource, where the server cannot tell of updates itself."""
+    session: Sharing | None = None
+    """Whether all clients share one connection to it, or each has its own."""
 
 
 class ToolConfig(Settings):
@@ -152,6 +165,7 @@ class Config(_Frozen):
 
 
 DEFAULT_TIMEOUT = 60.0
+DEFAULT_ASK_TIMEOUT = 600.0
 DEFAULT_START_TIMEOUT = 30.0
 DEFAULT_GRACE = 30.0
 
@@ -161,8 +175,11 @@ class Resolved(_Frozen):
 
     enabled: bool = True
     timeout: float = DEFAULT_TIMEOUT
+    ask_timeout: float = DEFAULT_ASK_TIMEOUT
     start_timeout: float = DEFAULT_START_TIMEOUT
     grace: float = DEFAULT_GRACE
+    poll: float | None = None
+    session: Sharing = Sharing.SHARED
 
 
 def resolve(*levels: Settings) -> Resolved:

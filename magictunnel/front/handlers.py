@@ -5,49 +5,51 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Protocol
 
 import anyio
-from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from anyio.abc import TaskGroup
+from mcp.server.context import CallNext, HandlerResult
 from mcp.shared.exceptions import MCPError
-from mcp_types import (
-    CLIENT_CAPABILITIES_META_KEY,
-    INTERNAL_ERROR,
-    INVALID_PARAMS,
-    INVALID_REQUEST,
-    SERVER_INFO_META_KEY,
-)
-from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST
 from pydantic import ValidationError
 
+from magictunnel.catalog.extensions import TASKS, owners
 from magictunnel.catalog.find import visible
 from magictunnel.catalog.live import LiveCatalog
 from magictunnel.catalog.model import Json, Kind
-from magictunnel.catalog.promises import offers
-from magictunnel.errors import RESOURCE_NOT_FOUND, BadParams, CallError, CannotAsk, MethodNotOffered, UnknownEntry
+from magictunnel.catalog.promises import can_subscribe, offers, told_to
+from magictunnel.errors import CallError, MethodNotOffered, MissingCapability
+from magictunnel.front.back import Context, RequestBack, Wants, wants_of
+from magictunnel.front.decode import (
+    CALLS,
+    COMPLETE,
+    LISTS,
+    addressee,
+    is_stateless,
+    level,
+    may_be_asked,
+    params_of,
+    stateless_caller,
+    task_id,
+    text,
+)
+from magictunnel.front.encode import encoded, error_code
+from magictunnel.front.listen import Streams
 from magictunnel.front.pages import PAGE_SIZE, page
-from magictunnel.front.progress import Progress
-from magictunnel.pipeline.call import Call, Caller, Handler
+from magictunnel.front.parking import Parked, Parking, binding_of, without_answers
+from magictunnel.front.sessions import Sessions
+from magictunnel.pipeline.call import Call, Handler
 from magictunnel.telemetry import call_id
+from magictunnel.wire.audience import Audience
+from magictunnel.wire.caller import Back, Caller
 
-Context = ServerRequestContext[Any, Any]
-
-LISTS = {
-    "tools/list": Kind.TOOL,
-    "prompts/list": Kind.PROMPT,
-    "resources/list": Kind.RESOURCE,
-    "resources/templates/list": Kind.TEMPLATE,
-}
-CALLS = {"tools/call": Kind.TOOL, "prompts/get": Kind.PROMPT, "resources/read": Kind.RESOURCE}
-COMPLETE = "completion/complete"
-_REFERENCES = {"ref/prompt": (Kind.PROMPT, "name"), "ref/resource": (Kind.TEMPLATE, "uri")}
-MAX_NAME = 8_192
-"""Characters of a name or URI in a request."""
+LISTEN = "subscriptions/listen"
+SUBSCRIBE = ("resources/subscribe", "resources/unsubscribe")
 _OPENINGS = ("initialize", "server/discover")
-_CACHEABLE = (*LISTS, "resources/read")
-_CACHE_HINTS = frozenset({"ttlMs", "cacheScope"})
-"""What the stateless era adds to the results of these; the handshake era has no such fields."""
-
+_OWN = (*_OPENINGS, "ping", "tasks/")
+"""What no server's extension can answer."""
 _A_MOMENT = 0.02
 """Seconds between the SDK's reading and our answering, and between that and its writing; it has no hook for either."""
 
@@ -63,9 +65,31 @@ class Source(Protocol):
     @property
     def handle(self) -> Handler: ...
 
+    async def follow(self, call: Call) -> None:
+        """Have a caller told of the task that `call` is for."""
+        ...
+
+    @property
+    def audience(self) -> Audience: ...
+
     async def settled(self) -> None: ...
 
+    async def settle_levels(self, session: str) -> None:
+        """Have the servers of a session send the log messages that are wanted now."""
+        ...
+
+    async def tell_servers(self, session: str, method: str, params: Json) -> None:
+        """Pass a notification of a session on to its servers."""
+        ...
+
+    async def unsubscribe(self, caller: Caller) -> None:
+        """A client, or a stream of it, has gone."""
+        ...
+
     def mask(self, text: str) -> str: ...
+
+
+Answer = Callable[[Context], Awaitable[Json]]
 
 
 class Handlers:
@@ -81,18 +105,42 @@ class Handlers:
         self._page_size = page_size
         self._count = 0
         self._idle = anyio.Event()
+        self.sessions = Sessions(source.audience, source.unsubscribe)
+        self.streams = Streams()
+        self.parking = Parking()
+        self.tasks: TaskGroup | None = None
+        """Where calls run that may be parked; without it none is."""
+        self._answers: dict[str, Answer] = {
+            **dict.fromkeys(LISTS, self._list),
+            **dict.fromkeys((*CALLS, COMPLETE), self._call),
+        }
+        self._stateless_answers = self._answers | {
+            LISTEN: self._listen,
+            **dict.fromkeys(("tasks/get", "tasks/update", "tasks/cancel"), self._task),
+        }
+        self._handshake_answers = self._answers | {
+            "logging/setLevel": self._set_level,
+            **dict.fromkeys(SUBSCRIBE, self._subscribe),
+            **dict.fromkeys(("tasks/get", "tasks/result", "tasks/cancel", "tasks/list"), self._task),
+        }
 
     async def __call__(self, ctx: Context, call_next: CallNext) -> HandlerResult:
-        """Answer one message, or let the SDK answer what is its own (handshake, ping, subscriptions)."""
+        """Answer one message, or let the SDK answer what is its own (openings, ping)."""
         try:
-            answer = self._answer_to(ctx.method)
-            if ctx.request_id is None or (answer is None and ctx.method not in _OPENINGS):
+            if ctx.request_id is None:
+                return await self._notified(ctx, call_next)
+            if ctx.method != "initialize":
+                self._source.audience.meet()
+            answer = self._answer_to(ctx)
+            if answer is None and ctx.method not in _OPENINGS:
                 return await call_next(ctx)
+            if ctx.method == LISTEN:
+                return self._encoded(ctx, await self._listen(ctx))
             with self._in_flight():
-                await self._source.settled()
                 if answer is None:
-                    return await call_next(ctx)
-                return self._outer(ctx, await answer(ctx))
+                    return await self._open(ctx, call_next)
+                await self._source.settled()
+                return self._encoded(ctx, await answer(ctx))
         except CallError as error:
             raise self._wire_error(ctx, error) from error
         except MCPError:
@@ -103,6 +151,32 @@ class Handlers:
             number = call_id()
             logger.exception("[%s] %s: a defect of ours", number, ctx.method)
             raise MCPError(INTERNAL_ERROR, f"Internal error {number}: see the log") from error
+
+    def _answer_to(self, ctx: Context) -> Answer | None:
+        known = (self._stateless_answers if is_stateless(ctx) else self._handshake_answers).get(ctx.method)
+        if known is None and not ctx.method.startswith(_OWN) and owners(self._source.live.current, ctx.method):
+            return self._extended
+        return known
+
+    async def _notified(self, ctx: Context, call_next: CallNext) -> HandlerResult:
+        caller = self.sessions.caller(ctx)
+        is_theirs = ctx.method == "notifications/roots/list_changed" or owners(self._source.live.current, ctx.method)
+        if caller and is_theirs:
+            await self._source.tell_servers(caller.session, ctx.method, params_of(ctx))
+        return await call_next(ctx)
+
+    async def _open(self, ctx: Context, call_next: CallNext) -> HandlerResult:
+        """Say who we are. Whoever shakes hands is known from then on, so that servers can be told what it can do."""
+        if ctx.method == "initialize":
+            self.sessions.open(ctx, params_of(ctx))
+            self._source.audience.meet()
+        await self._source.settled()
+        result = await call_next(ctx)
+        if not isinstance(result, dict):
+            return result
+        # As the servers wrote them: the SDK's models know only what their revision does.
+        told = told_to(self._source.live.current.capabilities, stateless=ctx.method != "initialize")
+        return result | {"capabilities": told}
 
     async def idle(self) -> None:
         """Wait until no request is being answered. A request that has just been read is given a moment to begin."""
@@ -122,125 +196,124 @@ class Handlers:
                 self._idle.set()
                 self._idle = anyio.Event()
 
-    def _answer_to(self, method: str) -> Callable[[Context], Awaitable[Json]] | None:
-        if method in LISTS:
-            return self._list
-        return self._call if method in CALLS or method == COMPLETE else None
-
     async def _list(self, ctx: Context) -> Json:
         kind = LISTS[ctx.method]
         catalog = self._source.live.current
-        caller = caller_of(ctx)
+        caller = self._caller(ctx)
         if not offers(catalog.capabilities, kind):
             raise MethodNotOffered(ctx.method)
         given, cursor = page(visible(catalog, kind, caller.allows), params_of(ctx).get("cursor"), self._page_size)
-        result: Json = {kind.value: [entry.definition for entry in given]}
+        result: Json = {kind.value: [entry.definition for entry in given], **catalog.hints.get(kind, {})}
         return result | {"nextCursor": cursor} if cursor else result
 
     async def _call(self, ctx: Context) -> Json:
-        catalog = self._source.live.current
-        params = params_of(ctx)
-        kind, name = _addressee(ctx.method, params)
-        promised = (
-            "completions" in catalog.capabilities if ctx.method == COMPLETE else offers(catalog.capabilities, kind)
-        )
+        caller, params = self._caller(ctx), params_of(ctx)
+        kind, name = addressee(ctx.method, params)
+        capabilities = self._source.live.current.capabilities
+        promised = "completions" in capabilities if ctx.method == COMPLETE else offers(capabilities, kind)
         if not promised:
             raise MethodNotOffered(ctx.method)
-        call = Call(
-            id=call_id(),
-            method=ctx.method,
-            kind=kind,
-            name=name,
-            params=params,
-            caller=caller_of(ctx),
-            catalog=catalog,
-            on_progress=Progress(ctx.session.report_progress) if wants_progress(params) else None,
-        )
-        return await self._source.handle(call)
+        call = Call(call_id(), ctx.method, kind, name, params, caller, self._source.live.current)
+        return await self._made(ctx, call)
 
-    def _outer(self, ctx: Context, result: Json) -> Json:
-        """A result as the caller's era has it: the stateless one says what kind of result it is, and who answers."""
-        if ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
-            if result.get("resultType") == "input_required":
-                raise CannotAsk(str(params_of(ctx).get("name", ctx.method)))
-            return _without_cache_hints(result) if ctx.method in _CACHEABLE else result
-        result = {"resultType": "complete"} | result
-        if ctx.method in _CACHEABLE and result["resultType"] == "complete":
-            result = {"ttlMs": 0, "cacheScope": "private"} | result
-        meta = result.get("_meta")
-        return result | {"_meta": (meta if isinstance(meta, dict) else {}) | {SERVER_INFO_META_KEY: self._server_info}}
+    async def _made(self, ctx: Context, call: Call) -> Json:
+        """Make a call, with the ways back to its caller."""
+        caller = call.caller
+        back = RequestBack(ctx, self._wants(ctx, caller), stateless=caller.stateless)
+        if self.tasks is not None and may_be_asked(caller, call.method):
+            result = await self._parkable(call, back, self.tasks)
+        else:
+            result = await self._source.handle(with_back(call, back))
+        await back.answered()
+        return result
+
+    async def _parkable(self, call: Call, back: RequestBack, tasks: TaskGroup) -> Json:
+        """A call that may ask its caller: begun now, or come back to with answers."""
+        binding = binding_of(call.caller.session, call.method, call.params)
+        state = call.params.get("requestState")
+        parked: Parked | None = None
+        if isinstance(state, str) and self.parking.is_ours(state):
+            parked = self.parking.resume(state, binding, call.params.get("inputResponses"))
+            call = replace(call, params=without_answers(call.params))
+        if parked is None:
+            parked = self.parking.start(lambda way: self._source.handle(with_back(call, way)), binding, tasks)
+        return await parked.next(back)
+
+    async def _listen(self, ctx: Context) -> Json:
+        async def follow(listener: Caller, topic: str, name: str) -> None:
+            if topic == "taskIds":
+                self._check_tasks(listener)
+                await self._source.follow(self._beyond("tasks/get", listener, name, {"taskId": name}))
+            else:
+                await self._source.handle(self._subscription("resources/subscribe", listener, name))
+
+        await self._source.settled()
+        return await self.streams.serve(ctx, params_of(ctx), self._caller(ctx), follow, self._source.unsubscribe)
+
+    async def _task(self, ctx: Context) -> Json:
+        """What concerns a task goes to the server that runs it."""
+        caller = self._caller(ctx)
+        self._check_tasks(caller)
+        return await self._made(ctx, self._beyond(ctx.method, caller, task_id(ctx), params_of(ctx)))
+
+    async def _extended(self, ctx: Context) -> Json:
+        """A method of an extension goes to the server that has it."""
+        return await self._made(ctx, self._beyond(ctx.method, self._caller(ctx), ctx.method, params_of(ctx)))
+
+    def _check_tasks(self, caller: Caller) -> None:
+        """Refuse where no server has tasks in the caller's era, or the caller did not say that it knows of them."""
+        told = told_to(self._source.live.current.capabilities, stateless=caller.stateless)
+        promised = TASKS in told.get("extensions", {}) if caller.stateless else "tasks" in told
+        if not promised:
+            raise MethodNotOffered("tasks")
+        declared = caller.capabilities.get("extensions")
+        if caller.stateless and not (isinstance(declared, dict) and TASKS in declared):
+            raise MissingCapability({"extensions": {TASKS: {}}})
+
+    def _beyond(self, method: str, caller: Caller, name: str, params: Json) -> Call:
+        return Call(call_id(), method, None, name, params, caller, self._source.live.current)
+
+    async def _subscribe(self, ctx: Context) -> Json:
+        if not can_subscribe(self._source.live.current.capabilities):
+            raise MethodNotOffered(ctx.method)
+        uri = text(params_of(ctx), "uri")
+        return await self._source.handle(self._subscription(ctx.method, self._caller(ctx), uri))
+
+    def _subscription(self, method: str, caller: Caller, uri: str) -> Call:
+        return Call(call_id(), method, Kind.RESOURCE, uri, {"uri": uri}, caller, self._source.live.current)
+
+    async def _set_level(self, ctx: Context) -> Json:
+        if "logging" not in self._source.live.current.capabilities:
+            raise MethodNotOffered(ctx.method)
+        session = self._caller(ctx).session
+        self._source.audience.set_level(session, level(params_of(ctx)))
+        await self._source.settle_levels(session)
+        return {}
+
+    def _caller(self, ctx: Context) -> Caller:
+        """Who sent this request.
+
+        Raises:
+            MCPError: a session of the handshake era that has not shaken hands.
+        """
+        if is_stateless(ctx):
+            return stateless_caller(params_of(ctx))
+        caller = self.sessions.caller(ctx)
+        if caller is None:
+            raise MCPError(INVALID_REQUEST, "This session is not initialized")
+        return caller
+
+    def _wants(self, ctx: Context, caller: Caller) -> Wants:
+        return caller.wants if caller.stateless else wants_of(lambda: self.sessions.caller(ctx))
+
+    def _encoded(self, ctx: Context, result: Json) -> Json:
+        return encoded(result, ctx.method, stateless=is_stateless(ctx), server_info=self._server_info)
 
     def _wire_error(self, ctx: Context, error: CallError) -> MCPError:
-        code = error.code
-        stateless = ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
-        if isinstance(error, UnknownEntry) and ctx.method == "resources/read" and not stateless:
-            code = RESOURCE_NOT_FOUND
+        code = error_code(error, ctx.method, stateless=is_stateless(ctx))
         return MCPError(code, self._source.mask(error.message), error.data)
 
 
-def caller_of(ctx: Context) -> Caller:
-    """Who sent this request.
-
-    Raises:
-        MCPError: a session of the handshake era that has not shaken hands.
-    """
-    client = ctx.session.client_params
-    name = client.client_info.name[:64] if client else "unnamed client"
-    if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
-        meta = params_of(ctx).get("_meta", {})
-        return Caller(name, stateless=True, capabilities=meta.get(CLIENT_CAPABILITIES_META_KEY) or {})
-    if client is None:
-        raise MCPError(INVALID_REQUEST, "This session is not initialized")
-    return Caller(name, capabilities=client.capabilities.model_dump(by_alias=True, exclude_none=True))
-
-
-def params_of(ctx: Context) -> Json:
-    """The raw params.
-
-    Raises:
-        BadParams: they, or their `_meta`, are not an object.
-    """
-    params = dict(ctx.params or {})
-    if not isinstance(params.get("_meta", {}), dict):
-        raise BadParams("_meta must be an object")
-    return params
-
-
-def wants_progress(params: Json) -> bool:
-    """Whether the caller gave a progress token."""
-    token = params.get("_meta", {}).get("progressToken")
-    return isinstance(token, str | int) and not isinstance(token, bool)
-
-
-def _without_cache_hints(result: Json) -> Json:
-    if _CACHE_HINTS.isdisjoint(result):
-        return result
-    return {key: value for key, value in result.items() if key not in _CACHE_HINTS}
-
-
-def _addressee(method: str, params: Json) -> tuple[Kind, str]:
-    """What kind of entry a request is for, and under which public name.
-
-    Raises:
-        BadParams: it does not say.
-    """
-    if method == COMPLETE:
-        ref = params.get("ref")
-        kind_and_key = _REFERENCES.get(str(ref.get("type"))) if isinstance(ref, dict) else None
-        if not isinstance(ref, dict) or kind_and_key is None:
-            raise BadParams("ref must be a ref/prompt or a ref/resource", hint="see completion/complete in the spec")
-        kind, key = kind_and_key
-        return kind, _text(ref, key)
-    kind = CALLS[method]
-    if not isinstance(params.get("arguments", {}), dict | None):
-        raise BadParams("arguments must be an object")
-    return kind, _text(params, kind.key)
-
-
-def _text(params: Json, key: str) -> str:
-    value = params.get(key)
-    if not isinstance(value, str):
-        raise BadParams(f"{key} must be a string")
-    if len(value) > MAX_NAME:
-        raise BadParams(f"{key} is longer than {MAX_NAME} characters")
-    return value
+def with_back(call: Call, back: Back) -> Call:
+    """`call` with these ways back to its caller."""
+    return replace(call, caller=replace(call.caller, back=back))

@@ -12,7 +12,7 @@ import anyio
 import uvicorn
 from mcp.server.runner import serve_dual_era_loop
 from mcp.server.sse import SseServerTransport
-from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
+from mcp.server.streamable_http_manager import StreamableHTTPASGIApp
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -21,6 +21,7 @@ from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from magictunnel.errors import ConfigError
+from magictunnel.front.events import SessionManager
 from magictunnel.front.server import FrontServer
 
 MAX_BODY = 64 * 1024 * 1024
@@ -31,6 +32,8 @@ _LOOPBACK = TransportSecuritySettings(
     allowed_origins=["http://127.0.0.1:*", "http://localhost:*", "http://[::1]:*"],
 )
 """Requests that a web page of another origin made a browser send are refused."""
+_RETRY_INTERVAL = 500
+"""Milliseconds after which a client whose stream was closed comes back."""
 _SHUTDOWN = 1
 """Seconds that open connections have to end."""
 _KEEP_ALIVE = 75
@@ -39,13 +42,15 @@ _KEEP_ALIVE = 75
 
 def http_app(server: FrontServer) -> Starlette:
     """The ASGI application: all that we serve over HTTP."""
-    manager = StreamableHTTPSessionManager(server, security_settings=_LOOPBACK, max_request_body_size=MAX_BODY)
+    manager = SessionManager(
+        server, security_settings=_LOOPBACK, max_request_body_size=MAX_BODY, retry_interval=_RETRY_INTERVAL
+    )
     sse = SseServerTransport("/messages/", security_settings=_LOOPBACK, max_request_body_size=MAX_BODY)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         async with manager.run(), anyio.create_task_group() as tasks:
-            tasks.start_soon(server.notifier.run)
+            tasks.start_soon(server.run_aside)
             yield
             tasks.cancel_scope.cancel()
 
@@ -81,6 +86,7 @@ async def serve_http(server: FrontServer, listener: socket.socket) -> None:
     """Serve on `listener` until cancelled."""
     config = uvicorn.Config(
         http_app(server),
+        http="h11",  # unlike httptools it takes the white space off header values, as the protocol wants
         log_config=None,
         access_log=False,
         timeout_keep_alive=_KEEP_ALIVE,

@@ -5,14 +5,22 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Any
 
+import anyio
 from mcp.server import Server
 from mcp.server.lowlevel.server import NotificationOptions
 from mcp.server.models import InitializationOptions
-from mcp_types import DiscoverResult, NotificationParams, RequestParams, ServerCapabilities
+from mcp_types import (
+    DiscoverResult,
+    RequestParams,
+    ServerCapabilities,
+    SubscriptionsListenRequestParams,
+    SubscriptionsListenResult,
+)
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from magictunnel.catalog.model import Json, Kind
-from magictunnel.front.handlers import Context, Handlers, Source
+from magictunnel.front.back import Context
+from magictunnel.front.handlers import Handlers, Source
 from magictunnel.front.notify import Notifier
 from magictunnel.front.pages import PAGE_SIZE
 
@@ -21,20 +29,25 @@ class FrontServer(Server[Any]):
     """One instance serves all clients, over stdio and HTTP alike."""
 
     def __init__(self, source: Source, page_size: int = PAGE_SIZE) -> None:
-        self.notifier = Notifier()
         super().__init__(
             "magictunnel",
             title="MagicTunnel",
             version=version("magictunnel"),
             get_tool_input_schema=self._input_schema,
-            on_subscriptions_listen=self.notifier.listen,
+            on_subscriptions_listen=self._never,
         )
         self._source = source
+        self._handlers = Handlers(source, self.server_info_stamp, page_size)
+        self.notifier = Notifier(self._handlers.sessions, self._handlers.streams)
         source.live.subscribe(self.notifier.changed)
         self.add_request_handler("server/discover", RequestParams, self._discover)
-        self.add_notification_handler("notifications/initialized", NotificationParams, self._initialized)
-        self._handlers = Handlers(source, self.server_info_stamp, page_size)
         self.middleware[:] = [self._handlers]
+
+    async def run_aside(self) -> None:
+        """All that goes on between requests, until cancelled: news are told, and calls wait for answers."""
+        async with anyio.create_task_group() as tasks:
+            self._handlers.tasks = tasks
+            await self.notifier.run()
 
     async def answered(self) -> None:
         """Wait until nothing that was asked so far is unanswered; streams of news do not count."""
@@ -63,8 +76,9 @@ class FrontServer(Server[Any]):
             instructions=self._source.live.current.instructions or None,
         )
 
-    async def _initialized(self, ctx: Context, _params: NotificationParams) -> None:
-        self.notifier.remember(ctx)
+    async def _never(self, _ctx: Context, _params: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
+        """The SDK wants to know that there is a handler; `Handlers` answers before it is reached."""
+        raise NotImplementedError
 
     def _capabilities(self) -> ServerCapabilities:
         return ServerCapabilities.model_validate(self._source.live.current.capabilities)

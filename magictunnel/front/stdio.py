@@ -19,6 +19,7 @@ from mcp.shared.message import SessionMessage
 
 from magictunnel.errors import ConfigError
 from magictunnel.front.server import FrontServer
+from magictunnel.front.sessions import pipe
 from magictunnel.wire.lines import LineTooLong, decode, encode, split_lines
 
 _CHUNK = 1 << 16
@@ -34,6 +35,7 @@ async def serve_stdio(server: FrontServer) -> None:
     Raises:
         ConfigError: we have no stdin or stdout to serve on.
     """
+    pipe.set("stdio")
     reading, writing = _claim_standard_streams()
     inbox, received = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     to_send, outbox = anyio.create_memory_object_stream[SessionMessage](0)
@@ -41,7 +43,7 @@ async def serve_stdio(server: FrontServer) -> None:
         tasks.start_soon(_read, reading, inbox, server.answered)
         written = anyio.Event()
         tasks.start_soon(_write, writing, outbox, written)
-        tasks.start_soon(server.notifier.run)
+        tasks.start_soon(server.run_aside)
         await serve_dual_era_loop(server, received, to_send, lifespan_state=None)
         with anyio.move_on_after(_LAST_ANSWERS):
             await written.wait()

@@ -1,24 +1,12 @@
-"""Call, Caller, Handler, Interceptor: one request on its way, and the shape of everything that happens to it."""
+"""Call, Handler, Interceptor: one request on its way, and the shape of everything that happens to it."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from magictunnel.catalog.model import Allows, Catalog, Json, Kind, everything
-from magictunnel.wire.tell import OnProgress
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks: what it is called, what it may use, and what it can be asked for in return."""
-
-    name: str
-    stateless: bool = False
-    """Whether it belongs to the stateless era: then it can answer questions only by retrying its request."""
-    capabilities: Json = field(default_factory=dict)
-    """The client capabilities it declared, as it wrote them."""
-    allows: Allows = everything
+from magictunnel.catalog.model import Catalog, Json, Kind
+from magictunnel.wire.caller import Caller
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +17,15 @@ class Call:
     """Under which its log lines, and its error if it ends in one, are found."""
     method: str
     """The MCP method, such as `tools/call`."""
-    kind: Kind
+    kind: Kind | None
+    """What sort of entry it is for; None: none, but a task, or whatever an extension has."""
     name: str
-    """The public name (or URI, or URI template) of the entry it is for."""
+    """The public name (or URI, or URI template) of the entry it is for, or the task's id, or the method's."""
     params: Json
     """As the caller sent them, public name included."""
     caller: Caller
     catalog: Catalog
     """The catalog at the moment the call came in: it does not change under a call."""
-    on_progress: OnProgress | None = None
-    """Set where the caller asked to be told of progress."""
 
 
 Handler = Callable[[Call], Awaitable[Json]]

@@ -1,21 +1,35 @@
-"""The dispatcher under our client sessions: the SDK's, plus word of when the connection is over."""
+"""The dispatcher under our client sessions: the SDK's, but what a server says and asks is passed on raw."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import anyio
 import anyio.abc
-from mcp.shared.dispatcher import OnNotify, OnNotifyIntercept, OnRequest
+from mcp.shared.dispatcher import DispatchContext, OnNotify, OnNotifyIntercept, OnRequest
 from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
+
+from magictunnel.catalog.model import Json
 
 
 class WireDispatcher(JSONRPCDispatcher[Any]):
-    """A JSON-RPC connection that says, once, when it can carry nothing any more."""
+    """A JSON-RPC connection; what its owner does not take goes to the SDK's session."""
 
     on_closed: Callable[[], None] | None = None
     is_closed: bool = False
+    is_http: bool = False
+    on_let_go: Callable[[], Awaitable[None]] | None = None
+    """Told, within the context of a request, that its server has closed the stream on which it was to answer."""
+    on_told: Callable[[str, Json], Awaitable[None] | None] | None = None
+    """Takes a notification, or returns None to leave it to the session."""
+    on_asked: Callable[[str, Json], Awaitable[Json] | None] | None = None
+    """Answers a request of the server, or returns None to leave it to the session."""
+
+    async def let_go(self) -> None:
+        """A server has closed the stream of the request in whose context this is; the answer comes on another."""
+        if self.on_let_go is not None:
+            await self.on_let_go()
 
     async def run(
         self,
@@ -26,8 +40,17 @@ class WireDispatcher(JSONRPCDispatcher[Any]):
         task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
     ) -> None:
         """See `Dispatcher.run`; ends when the peer is gone."""
+
+        async def asked(dctx: DispatchContext[Any], method: str, params: Mapping[str, Any] | None) -> dict[str, Any]:
+            taken = self.on_asked(method, dict(params or {})) if self.on_asked else None
+            return await (on_request(dctx, method, params) if taken is None else taken)
+
+        async def told(dctx: DispatchContext[Any], method: str, params: Mapping[str, Any] | None) -> None:
+            taken = self.on_told(method, dict(params or {})) if self.on_told else None
+            await (on_notify(dctx, method, params) if taken is None else taken)
+
         try:
-            await super().run(on_request, on_notify, on_notify_intercept, task_status=task_status)
+            await super().run(asked, told, on_notify_intercept, task_status=task_status)
         finally:
             self.is_closed = True
             if self.on_closed is not None:

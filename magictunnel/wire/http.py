@@ -7,6 +7,7 @@ bound for the answer to a notification. This client turns such errors into answe
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import anyio
@@ -41,6 +42,8 @@ class CallClient(httpx2.AsyncClient):
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=32),
             event_hooks={"response": [note]},
         )
+        self.on_early_end: Callable[[], Awaitable[None]] | None = None
+        """Told, in the exchange's own context, that a server has ended a stream before it answered on it."""
         self._scopes: dict[Any, anyio.CancelScope] = {}
         self._streams: dict[Any, httpx2.Response] = {}
 
@@ -48,6 +51,8 @@ class CallClient(httpx2.AsyncClient):
         """See `httpx2.AsyncClient.send`."""
         message = _message(request)
         method = message.get("method")
+        if request.method == "DELETE":
+            return await self._end_session(request, options)
         if request.method == "GET" or method in _OPENINGS:
             return await super().send(request, **options)
         if method is not None and "id" in message:
@@ -61,6 +66,12 @@ class CallClient(httpx2.AsyncClient):
             if method == "notifications/cancelled":
                 await self._abandon((message.get("params") or {}).get("requestId"))
 
+    async def _end_session(self, request: httpx2.Request, options: dict[str, Any]) -> httpx2.Response:
+        """Tell the server that it can free our session, although we are being cancelled."""
+        with anyio.CancelScope(shield=True), anyio.move_on_after(_ASIDE_TIMEOUT):
+            return await super().send(request, **options)
+        return httpx2.Response(202, request=request)
+
     async def _call(self, request: httpx2.Request, number: Any, options: dict[str, Any]) -> httpx2.Response:
         """One call; what kept it from being sent, or its answer from coming whole, is told as its answer."""
         with anyio.CancelScope() as scope:
@@ -71,6 +82,7 @@ class CallClient(httpx2.AsyncClient):
                     await response.aread()
                 else:
                     self._remember(number, response)
+                    response.stream = _Watched(response.stream, self._ended_early)
                 return response
             except (httpx2.ConnectError, httpx2.ConnectTimeout):
                 return _stand_in(request, number, NOT_SENT)
@@ -79,6 +91,10 @@ class CallClient(httpx2.AsyncClient):
             finally:
                 self._scopes.pop(number, None)
         return _stand_in(request, number, "cancelled")
+
+    async def _ended_early(self) -> None:
+        if self.on_early_end is not None:
+            await self.on_early_end()
 
     def _remember(self, number: Any, response: httpx2.Response) -> None:
         self._streams = {key: known for key, known in self._streams.items() if not known.is_closed}
@@ -90,6 +106,23 @@ class CallClient(httpx2.AsyncClient):
             scope.cancel()
         if stream := self._streams.pop(number, None):
             await stream.aclose()
+
+
+class _Watched(httpx2.AsyncByteStream):
+    """A response stream that tells when it has come to its end; whoever has its answer closes it before."""
+
+    def __init__(self, stream: Any, on_end: Callable[[], Awaitable[None]]) -> None:
+        self._stream = stream
+        self._on_end = on_end
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._stream:
+            yield chunk
+        await self._on_end()
+
+    async def aclose(self) -> None:
+        """See `AsyncByteStream.aclose`."""
+        await self._stream.aclose()
 
 
 def _message(request: httpx2.Request) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from magictunnel.backends.envelope import CLIENT_INFO, enveloped, forwardable, headers, inner_result
+from magictunnel.wire.caller import Caller
 
 VERSION = "io.modelcontextprotocol/protocolVersion"
 INFO = "io.modelcontextprotocol/clientInfo"
@@ -34,23 +35,60 @@ def test_only_what_is_meant_for_the_other_end_is_passed_on(meta: Any, kept: dict
 def test_a_request_of_the_stateless_era_says_who_we_are_and_what_its_caller_can_do() -> None:
     params = {"name": "x", "arguments": {"odd": [None]}, "_meta": {"mine": 1, "progressToken": 7} | CALLERS}
 
-    sent = enveloped(params, "2026-07-28", stateless=True, capabilities={"elicitation": {}})
+    caller = Caller("c", stateless=True, capabilities={"elicitation": {}})
+    sent = enveloped(params, "2026-07-28", caller, 12, stateless=True)
 
     assert sent == {
         "name": "x",
         "arguments": {"odd": [None]},
-        "_meta": {"mine": 1, VERSION: "2026-07-28", INFO: CLIENT_INFO, CAPABILITIES: {"elicitation": {}}},
+        "_meta": {
+            "mine": 1,
+            "progressToken": 12,
+            VERSION: "2026-07-28",
+            INFO: CLIENT_INFO,
+            CAPABILITIES: {"elicitation": {}},
+        },
     }
     assert params["_meta"][VERSION] == "1999-01-01"
 
 
 def test_a_request_of_the_handshake_era_carries_no_envelope() -> None:
     def sent(params: dict[str, Any]) -> dict[str, Any]:
-        return enveloped(params, "2025-11-25", stateless=False, capabilities={"sampling": {}})
+        caller = Caller("c", session="h1", capabilities={"sampling": {}}, log_level="debug")
+        return enveloped(params, "2025-11-25", caller, 12, stateless=False)
 
     assert sent({"name": "x", "_meta": {"mine": 1} | CALLERS}) == {"name": "x", "_meta": {"mine": 1}}
     assert sent({"name": "x", "_meta": CALLERS}) == {"name": "x"}
     assert sent({"name": "x"}) == {"name": "x"}
+
+
+@pytest.mark.parametrize("stateless", [True, False])
+@pytest.mark.parametrize("token", ["t", 0, 7])
+def test_progress_is_asked_for_under_our_own_number_where_the_caller_asked_for_it(stateless: bool, token: Any) -> None:
+    def token_of(params: dict[str, Any]) -> Any:
+        return enveloped(params, "v", Caller("c"), 12, stateless=stateless).get("_meta", {}).get("progressToken")
+
+    assert token_of({"_meta": {"progressToken": token}}) == 12
+    assert token_of({"_meta": {}}) is None
+    assert token_of({}) is None
+
+
+@pytest.mark.parametrize(
+    ("caller", "level"),
+    [
+        (Caller("c", stateless=True, log_level="error"), "error"),
+        (Caller("c", stateless=True), None),
+        (Caller("c", session="stdio", stateless=True), None),
+        (Caller("c", session="h1", log_level="error"), "error"),
+        (Caller("c", session="h1"), "debug"),
+        (Caller("magictunnel"), None),
+    ],
+    ids=["stateless", "stateless, no level", "on a pipe", "session", "session, no level", "us"],
+)
+def test_a_stateless_server_is_told_which_log_messages_its_caller_wants(caller: Caller, level: str | None) -> None:
+    """A session that never set a level gets them all, as from a server of its own era."""
+    assert enveloped({}, "v", caller, 12, stateless=True)["_meta"].get(LOG_LEVEL) == level
+    assert "_meta" not in enveloped({}, "v", caller, 12, stateless=False)
 
 
 def test_headers_name_the_method_and_the_entry_in_the_stateless_era() -> None:

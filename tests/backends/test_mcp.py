@@ -14,12 +14,14 @@ import pytest
 from mcp.server.mcpserver import MCPServer
 
 from magictunnel.backends.base import LinkLost, Phase, Request
-from magictunnel.backends.mcp import InProcessBackend, McpBackend, McpLink, opened_link
+from magictunnel.backends.link import McpLink
+from magictunnel.backends.mcp import InProcessBackend, McpBackend
 from magictunnel.catalog.model import Kind
 from magictunnel.config.model import Era, ServerConfig, Transport
 from magictunnel.errors import BackendError, OutcomeUnknown
 from magictunnel.secrets import Secrets
-from tests.support.memory import raw_wire
+from magictunnel.wire.caller import Caller
+from tests.support.memory import PlayedBack, raw_link, sent, until
 from tests.support.raw import HANDSHAKE, STATELESS, RawServer, Script, command, tool
 from tests.support.world import ERAS
 
@@ -42,19 +44,8 @@ def ignored(_phase: Phase) -> None:
 async def link_to(script: Script, era: str = "handshake") -> AsyncIterator[tuple[McpLink, RawServer]]:
     script.era = era
     with anyio.fail_after(PATIENCE):
-        async with raw_wire(script) as (wire, server):
-
-            @asynccontextmanager
-            async def manager() -> AsyncIterator[Any]:
-                yield wire
-
-            async with opened_link("s", manager(), Era(era), ignored) as link:
-                yield link, server
-
-
-def sent(server: RawServer, method: str) -> list[dict[str, Any]]:
-    """The params of every request of that method that reached the server."""
-    return [message.get("params", {}) for message in server.received if message.get("method") == method]
+        async with raw_link(script) as (link, server):
+            yield link, server
 
 
 def config(words: list[str], **keys: Any) -> ServerConfig:
@@ -160,7 +151,8 @@ async def test_a_result_comes_back_as_it_was_sent(era: str) -> None:
 
 async def test_a_stateless_server_is_told_what_this_caller_can_do() -> None:
     async with link_to(Script(offers=ALL), "stateless") as (link, server):
-        await link.request(Request("tools/call", {"name": "x"}, capabilities={"sampling": {}}))
+        caller = Caller("c", stateless=True, capabilities={"sampling": {}})
+        await link.request(Request("tools/call", {"name": "x"}, caller))
 
         (received,) = sent(server, "tools/call")
         assert received["_meta"]["io.modelcontextprotocol/clientCapabilities"] == {"sampling": {}}
@@ -191,28 +183,36 @@ async def test_a_server_that_itself_answers_with_the_code_of_a_closed_connection
             await link.request(Request("tools/call", {"name": "x"}))
 
 
-async def test_progress_reaches_the_request_that_asked_for_it() -> None:
-    heard: list[tuple[float, float | None, str | None]] = []
-
-    async def on_progress(progress: float, total: float | None, message: str | None) -> None:
-        heard.append((progress, total, message))
-        done.set()
-
-    done = anyio.Event()
+@pytest.mark.parametrize("era", ERAS)
+async def test_progress_reaches_the_request_that_asked_for_it(era: str) -> None:
+    one, other = PlayedBack(), PlayedBack()
+    params = {"name": "x", "_meta": {"progressToken": "t"}}
     async with (
-        link_to(Script(offers=ALL, hang_on=["tools/call"])) as (link, server),
+        link_to(Script(offers=ALL, hang_on=["tools/call"]), era) as (link, server),
         anyio.create_task_group() as tasks,
     ):
-        tasks.start_soon(link.request, Request("tools/call", {"name": "x"}, on_progress=on_progress))
-        while server.received[-1]["method"] != "tools/call":
-            await anyio.sleep(0.01)
-        token = server.received[-1]["params"]["_meta"]["progressToken"]
-        note = {"jsonrpc": "2.0", "method": "notifications/progress"}
-        server.pushes[0](note | {"params": {"progressToken": token, "progress": 1, "total": 2, "message": "half"}})
-        await done.wait()
+        tasks.start_soon(link.request, Request("tools/call", params, Caller("other", stateless=True, back=other)))
+        await until(lambda: len(sent(server, "tools/call")) == 1)
+        tasks.start_soon(link.request, Request("tools/call", params, Caller("one", stateless=True, back=one)))
+        await until(lambda: len(sent(server, "tools/call")) == 2)
+        token = sent(server, "tools/call")[1]["_meta"]["progressToken"]
+        told = {"progressToken": token, "progress": 1, "total": 2, "message": "half", "odd": None}
+        server.push("notifications/progress", told)
+        await until(lambda: bool(one.told))
         tasks.cancel_scope.cancel()
 
-    assert heard == [(1, 2, "half")]
+    assert [(method, params | {"progressToken": 0}) for method, params in one.told] == [
+        ("notifications/progress", told | {"progressToken": 0})
+    ]
+    assert other.told == []
+
+
+async def test_a_request_that_asked_for_no_progress_lets_its_server_tell_none() -> None:
+    async with link_to(Script(offers=ALL)) as (link, server):
+        await link.request(Request("tools/call", {"name": "x"}))
+
+        (received,) = sent(server, "tools/call")
+        assert "progressToken" not in received.get("_meta", {})
 
 
 # --- changes

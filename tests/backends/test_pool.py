@@ -8,8 +8,10 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 
+from magictunnel.backends.base import US
 from magictunnel.backends.pool import Pool
-from magictunnel.backends.supervisor import Limits, State, Supervisor
+from magictunnel.backends.states import State
+from magictunnel.backends.supervisor import Limits, Supervisor
 from magictunnel.errors import BackendUnavailable
 from tests.support.memory import PlayedBackend
 
@@ -33,14 +35,14 @@ async def test_a_backend_is_ready_whatever_is_wrong_with_the_others() -> None:
     ) as pool:
         await pool.settled(0.1)
 
-        assert await pool.ready("good") is good.links[0]
+        assert await pool.link_for("good", US) is good.links[0]
         assert {name: status.state for name, status in pool.status.items()} == {
             "hangs": State.STARTING,
             "bad": State.BACKING_OFF,
             "good": State.READY,
         }
         with pytest.raises(BackendUnavailable, match="connect: x"):
-            await pool.ready("bad")
+            await pool.link_for("bad", US)
 
 
 async def test_it_is_settled_as_soon_as_all_are() -> None:
@@ -60,7 +62,7 @@ async def test_nobody_waits_for_a_pool_of_none() -> None:
 async def test_a_backend_that_is_not_there_is_unavailable() -> None:
     async with running() as pool:
         with pytest.raises(BackendUnavailable, match="Server 'gone' is unavailable: it is not configured any more"):
-            await pool.ready("gone")
+            await pool.link_for("gone", US)
 
 
 async def test_it_shows_the_state_of_each() -> None:

@@ -283,6 +283,7 @@ def test_a_server_that_has_not_listed_yet_is_awaited() -> None:
         "prompts",
         "resources",
         "completions",
+        "logging",
     }
     assert merge(silent, rules()).capabilities == {}
 

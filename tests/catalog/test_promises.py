@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from magictunnel.catalog.model import Json, Kind, Listing
@@ -11,6 +13,7 @@ from magictunnel.catalog.promises import (
     merged_capabilities,
     merged_instructions,
     offers,
+    told_to,
 )
 
 
@@ -24,13 +27,53 @@ def test_what_any_server_advertises_is_promised_with_word_of_changes() -> None:
     assert both == {"tools": {"listChanged": True}, "prompts": {"listChanged": True}}
 
 
-def test_what_we_do_not_relay_is_not_promised() -> None:
-    assert promised(Listing(capabilities={"logging": {}, "tasks": {}, "experimental": {"x": {}}})) == {}
-    assert promised(Listing(capabilities={"resources": {"subscribe": True}})) == {"resources": {"listChanged": True}}
+def test_what_no_revision_of_the_protocol_knows_is_not_promised() -> None:
+    assert promised(Listing(capabilities={"odd": {}, "tools": {"odd": True}})) == {"tools": {"listChanged": True}}
 
 
-def test_completions_are_promised_where_a_server_has_them() -> None:
-    assert promised(Listing(capabilities={"completions": {}})) == {"completions": {}}
+@pytest.mark.parametrize("name", ["completions", "logging"])
+def test_completions_and_logging_are_promised_where_a_server_has_them(name: str) -> None:
+    assert promised(Listing(capabilities={name: {"odd": 1}}), Listing(capabilities={})) == {name: {}}
+
+
+@pytest.mark.parametrize(
+    ("resources", "promise"),
+    [
+        ({"subscribe": True}, {"listChanged": True, "subscribe": True}),
+        ({"subscribe": False}, {"listChanged": True}),
+        ({}, {"listChanged": True}),
+        (None, {"listChanged": True}),
+        ("odd", {"listChanged": True}),
+    ],
+)
+def test_updates_of_resources_are_promised_where_a_server_tells_of_them(resources: Any, promise: Json) -> None:
+    other = Listing(capabilities={"resources": {}})
+
+    assert promised(Listing(capabilities={"resources": resources}), other) == {"resources": promise}
+
+
+@pytest.mark.parametrize("name", ["experimental", "extensions", "tasks"])
+def test_what_lies_beyond_the_core_is_promised_as_its_servers_wrote_it(name: str) -> None:
+    one = Listing(capabilities={name: {"x": {"deep": {"a": 1}}, "first": [1]}})
+    other = Listing(capabilities={name: {"x": {"deep": {"b": 2}}, "first": [2], "more": {}}})
+
+    assert promised(one, other) == {name: {"x": {"deep": {"a": 1, "b": 2}}, "first": [1], "more": {}}}
+    assert promised(Listing(capabilities={name: {}}), Listing(capabilities={name: "odd"})) == {}
+
+
+TASKS = "io.modelcontextprotocol/tasks"
+
+
+def test_each_era_is_told_of_tasks_in_its_own_way() -> None:
+    capabilities = {"tools": {}, "tasks": {"list": {}}, "extensions": {TASKS: {}, "vendor/x": {}}}
+
+    assert told_to(capabilities, stateless=True) == {"tools": {}, "extensions": {TASKS: {}, "vendor/x": {}}}
+    assert told_to(capabilities, stateless=False) == {
+        "tools": {},
+        "tasks": {"list": {}},
+        "extensions": {"vendor/x": {}},
+    }
+    assert told_to({"extensions": {TASKS: {}}}, stateless=False) == {}
 
 
 @pytest.mark.parametrize("kind", list(Kind))
@@ -40,7 +83,13 @@ def test_what_is_listed_is_promised_even_if_its_server_forgot_to_say_so(kind: Ki
 
 
 def test_while_a_server_is_awaited_everything_is_promised() -> None:
-    assert set(promised(awaited=True)) == {"tools", "prompts", "resources", "completions"}
+    assert promised(awaited=True) == {
+        "tools": {"listChanged": True},
+        "prompts": {"listChanged": True},
+        "resources": {"listChanged": True, "subscribe": True},
+        "completions": {},
+        "logging": {},
+    }
 
 
 def test_templates_are_offered_with_resources() -> None:

@@ -9,7 +9,7 @@ import anyio
 import pytest
 import typer
 
-from magictunnel.backends.supervisor import State
+from magictunnel.backends.states import State
 from magictunnel.catalog.model import Kind
 from magictunnel.cli.session import load_config, opened, run
 from magictunnel.errors import ConfigError, UnknownEntry

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import anyio
 import pytest
@@ -13,7 +12,7 @@ import pytest
 from magictunnel.catalog.model import Json, Kind, Listing
 from magictunnel.errors import BackendError, BackendUnavailable, BadParams, CallError, UnknownEntry
 from magictunnel.front.server import FrontServer
-from tests.support.front import Client, PlayedSource, client_of
+from tests.support.front import Client, PlayedSource, client_of, front_of
 from tests.support.raw import tool
 from tests.support.world import ERAS
 
@@ -46,7 +45,7 @@ def source() -> PlayedSource:
 
 @asynccontextmanager
 async def opened(source: PlayedSource, era: str, page_size: int = 1_000) -> AsyncIterator[Client]:
-    async with client_of(FrontServer(source, page_size), era) as client:
+    async with front_of(source, page_size) as server, client_of(server, era) as client:
         await client.open()
         yield client
 
@@ -143,7 +142,6 @@ async def test_a_call_has_its_kind_its_name_and_raw_params(
     assert (made.method, made.kind, made.name) == (method, kind, name)
     assert {key: value for key, value in made.params.items() if key != "_meta"} == params
     assert made.catalog is source.live.current
-    assert made.on_progress is None
 
 
 @pytest.mark.parametrize("era", ERAS)
@@ -154,17 +152,6 @@ async def test_a_caller_is_known_by_its_name_its_era_and_what_it_declared(era: s
     caller = source.calls[0].caller
     assert (caller.name, caller.stateless) == ("raw", era == "stateless")
     assert caller.capabilities == ({"elicitation": {}} if era == "stateless" else {"roots": {}})
-
-
-@pytest.mark.parametrize("era", ERAS)
-@pytest.mark.parametrize(("token", "wanted"), [("t", True), (0, True), (True, False), (None, False), (1.5, False)])
-async def test_progress_is_told_to_those_who_gave_a_token(
-    era: str, token: Any, wanted: bool, source: PlayedSource
-) -> None:
-    async with opened(source, era) as client:
-        await client.request("tools/call", {"name": "a__x", "_meta": {"progressToken": token}})
-
-    assert (source.calls[0].on_progress is not None) is wanted
 
 
 async def test_a_result_passes_as_it_came_in_the_handshake_era(source: PlayedSource) -> None:
@@ -191,13 +178,156 @@ async def test_questions_of_a_server_reach_a_stateless_client_untouched(source: 
     assert {key: value for key, value in result.items() if key != "_meta"} == source.answer
 
 
-async def test_questions_that_a_handshake_client_cannot_be_asked_are_an_error(source: PlayedSource) -> None:
-    source.answer = {"resultType": "input_required", "requestState": "s"}
-    async with opened(source, "handshake") as client:
-        error = (await client.request("tools/call", {"name": "a__x"}))["error"]
+# --- sessions
 
-    assert error["data"]["error"] == "cannot_ask"
-    assert "a__x asks for input" in error["message"]
+
+MORE = Listing(
+    OFFERS.entries,
+    capabilities={
+        "logging": {},
+        "resources": {"subscribe": True},
+        "tasks": {"list": {}},
+        "extensions": {"io.modelcontextprotocol/tasks": {}, "com.example/notes": {}},
+    },
+)
+
+
+@pytest.fixture
+def more() -> PlayedSource:
+    """A source with servers that can do more."""
+    made = PlayedSource()
+    made.live.replace("a", MORE)
+    return made
+
+
+async def test_a_level_is_that_of_its_session_and_its_servers_are_told(more: PlayedSource) -> None:
+    async with opened(more, "handshake") as client:
+        assert (await client.request("logging/setLevel", {"level": "error"}))["result"] == {}
+        (known,) = more.audience.callers
+
+    assert known.log_level == "error"
+    assert more.settled_levels == [known.session]
+
+
+@pytest.mark.parametrize("level", ["odd", None, 3, ["error"]])
+async def test_a_level_that_does_not_exist_is_refused(level: Any, more: PlayedSource) -> None:
+    async with opened(more, "handshake") as client:
+        assert (await client.request("logging/setLevel", {"level": level}))["error"]["code"] == -32602
+
+    assert more.settled_levels == []
+
+
+@pytest.mark.parametrize("method", ["resources/subscribe", "resources/unsubscribe"])
+async def test_a_subscription_is_a_call_of_its_session(method: str, more: PlayedSource) -> None:
+    async with opened(more, "handshake") as client:
+        (known,) = more.audience.callers
+        assert (await client.request(method, {"uri": "x:1"}))["result"] == {}
+
+    (made,) = more.calls
+    assert (made.method, made.kind, made.name, made.params) == (method, Kind.RESOURCE, "x:1", {"uri": "x:1"})
+    assert made.caller == known
+    assert made.caller.back is known.back
+
+
+@pytest.mark.parametrize("method", ["logging/setLevel", "resources/subscribe", "resources/unsubscribe"])
+async def test_what_no_server_can_do_for_a_session_is_not_found(method: str, source: PlayedSource) -> None:
+    async with opened(source, "handshake") as client:
+        assert (await client.request(method, {"level": "error", "uri": "x:1"}))["error"]["code"] == -32601
+
+    assert source.calls == []
+
+
+@pytest.mark.parametrize("method", ["logging/setLevel", "resources/subscribe", "resources/unsubscribe", "tasks/list"])
+async def test_what_the_stateless_era_does_in_another_way_is_not_found_there(method: str, more: PlayedSource) -> None:
+    async with opened(more, "stateless") as client:
+        assert (await client.request(method, {"level": "error", "uri": "x:1"}))["error"]["code"] == -32601
+
+    assert more.calls == []
+
+
+async def test_that_a_session_s_roots_changed_is_passed_on_to_its_servers(more: PlayedSource) -> None:
+    async with opened(more, "handshake") as client:
+        (known,) = more.audience.callers
+        await client.send({"method": "notifications/roots/list_changed", "params": {"_meta": {"mine": 1}}})
+        await client.request("ping")
+
+    assert more.told == [(known.session, "notifications/roots/list_changed", {"_meta": {"mine": 1}})]
+
+
+@pytest.mark.parametrize("name", ["cancelled", "initialized", "progress", "roots", "odd"])
+async def test_no_server_can_have_what_is_said_to_us_passed_on_by_calling_an_extension_so(name: str) -> None:
+    source = PlayedSource()
+    source.live.replace("a", Listing(capabilities={"extensions": {f"com.example/{name}": {}}}))
+    async with opened(source, "handshake") as client:
+        for said in ("cancelled", "initialized", "progress"):
+            params = {"requestId": 99, "progressToken": 99, "progress": 1}
+            await client.send({"method": f"notifications/{said}", "params": params})
+        await client.request("ping")
+
+    assert source.told == []
+
+
+# --- beyond the core
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_method_of_an_extension_is_a_call_like_any_other(era: str, more: PlayedSource) -> None:
+    more.answer = {"odd": [None]}
+    async with opened(more, era) as client:
+        result = (await client.request("notes/add", {"text": "x", "_meta": {"mine": 1}}))["result"]
+        assert (await client.request("other/add", {"text": "x"}))["error"]["code"] == -32601
+
+    assert result["odd"] == [None]
+    (made,) = more.calls
+    assert (made.method, made.kind, made.name) == ("notes/add", None, "notes/add")
+    assert (made.params["text"], made.params["_meta"]["mine"]) == ("x", 1)
+
+
+async def test_a_notification_of_an_extension_is_passed_on_to_its_servers(more: PlayedSource) -> None:
+    async with opened(more, "handshake") as client:
+        (known,) = more.audience.callers
+        for method in ("notifications/notes/seen", "notifications/other/seen"):
+            await client.send({"method": method, "params": {"text": "x"}})
+        await client.request("ping")
+
+    assert more.told == [(known.session, "notifications/notes/seen", {"text": "x"})]
+
+
+TASK_METHODS = {"handshake": ("get", "result", "cancel"), "stateless": ("get", "update", "cancel")}
+
+
+@pytest.mark.parametrize(("era", "verb"), [(era, verb) for era, verbs in TASK_METHODS.items() for verb in verbs])
+async def test_what_concerns_a_task_is_a_call_by_its_id(era: str, verb: str, more: PlayedSource) -> None:
+    more.answer = {"taskId": "t1", "status": "working"}
+    can = {"extensions": {"io.modelcontextprotocol/tasks": {}}}
+    async with front_of(more) as server, client_of(server, era, capabilities=can) as client:
+        await client.open()
+        result = (await client.request(f"tasks/{verb}", {"taskId": "t1", "odd": None}))["result"]
+        bad = (await client.request(f"tasks/{verb}", {"taskId": 7}))["error"]
+
+    assert result["status"] == "working"
+    assert bad["code"] == -32602
+    (made,) = more.calls
+    assert (made.method, made.kind, made.name) == (f"tasks/{verb}", None, "t1")
+    assert made.params["odd"] is None
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_without_a_server_that_has_tasks_there_are_none(era: str, source: PlayedSource) -> None:
+    async with opened(source, era) as client:
+        for verb in ("get", "cancel", "list", "result", "update"):
+            assert (await client.request(f"tasks/{verb}", {"taskId": "t1"}))["error"]["code"] == -32601
+
+    assert source.calls == []
+
+
+async def test_a_stateless_client_says_that_it_knows_of_tasks_before_it_asks_for_one(more: PlayedSource) -> None:
+    async with opened(more, "stateless") as client:
+        error = (await client.request("tasks/get", {"taskId": "t1"}))["error"]
+
+    assert error["code"] == -32021
+    assert error["data"]["requiredCapabilities"] == {"extensions": {"io.modelcontextprotocol/tasks": {}}}
+    assert more.calls == []
 
 
 # --- errors

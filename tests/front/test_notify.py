@@ -32,7 +32,7 @@ async def notifying() -> AsyncIterator[tuple[FrontServer, PlayedSource]]:
     server = FrontServer(source)
     with anyio.fail_after(PATIENCE):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(server.notifier.run)
+            tasks.start_soon(server.run_aside)
             yield server, source
             tasks.cancel_scope.cancel()
 
@@ -56,11 +56,12 @@ async def listening(client: Client, **filters: bool) -> None:
 
 
 async def test_the_sdk_still_has_the_private_connection_we_reach_for() -> None:
-    """`ctx.session._connection`, with its `notify` and `exit_stack`. If this fails, mend `Notifier.remember`."""
+    """`ctx.session._connection` and `_request_outbound`. If this fails, mend `front/back.py`."""
     found: list[Any] = []
 
     async def look(ctx: Any, _params: RequestParams) -> dict[str, Any]:
         found.append(ctx.session._connection)
+        await ctx.session._request_outbound.notify("notifications/message", {"level": "info", "data": {"odd": None}})
         return {}
 
     server: Server[Any] = Server("probe")
@@ -70,6 +71,9 @@ async def test_the_sdk_still_has_the_private_connection_we_reach_for() -> None:
         await client.request("probe/look")
         (connection,) = found
         assert isinstance(connection, Connection)
+        assert client.heard("notifications/message") == [{"level": "info", "data": {"odd": None}}]
+        assert connection.initialized.is_set()
+        assert callable(connection.outbound.send_raw_request)
         ended = anyio.Event()
         connection.exit_stack.callback(ended.set)
 
@@ -84,14 +88,16 @@ async def test_the_sdk_still_has_the_private_connection_we_reach_for() -> None:
 
 
 async def test_a_session_is_known_once_from_its_handshake_to_its_end() -> None:
-    async with notifying() as (server, _source), client_of(server, "handshake") as client:
+    async with notifying() as (server, source), client_of(server, "handshake") as client:
         await client.open()
         await client.send({"method": "notifications/initialized"})
         await client.request("ping")
-        assert server.notifier.session_count == 1
+        (known,) = source.audience.callers
+        assert (known.name, known.capabilities, known.stateless) == ("raw", {"roots": {}}, False)
 
         await client.hang_up()
-        await client.until(lambda: server.notifier.session_count == 0)
+        await client.until(lambda: source.audience.callers == [])
+        assert source.gone == [known]
 
 
 @pytest.mark.parametrize("front", ["http", "sse"])
@@ -99,17 +105,17 @@ async def test_sessions_over_http_are_forgotten_when_they_end(front: str) -> Non
     with anyio.fail_after(PATIENCE):
         async with world() as w:
             async with w.client("handshake", front), w.client("handshake", front):
-                await w.until(lambda: w.front.notifier.session_count == 2)
-            await w.until(lambda: w.front.notifier.session_count == 0)
+                await w.until(lambda: len(w.gateway.audience.callers) == 2)
+            await w.until(lambda: w.gateway.audience.callers == [])
 
 
 async def test_stateless_clients_leave_nothing_to_remember() -> None:
-    async with notifying() as (server, _source), client_of(server, "stateless") as client:
+    async with notifying() as (server, source), client_of(server, "stateless") as client:
         await client.open()
         await client.send({"method": "notifications/initialized", "params": {"_meta": {VERSION_KEY: STATELESS}}})
         await client.request("tools/list")
 
-        assert server.notifier.session_count == 0
+        assert source.audience.callers == []
 
 
 # --- news
@@ -172,16 +178,6 @@ async def test_a_stateless_client_hears_what_it_asked_for_and_nothing_else() -> 
         assert [name for name, method in NEWS.items() if other.heard(method)] == []
 
 
-async def test_news_of_single_resources_are_not_promised() -> None:
-    async with notifying() as (server, _source), client_of(server, "stateless") as client:
-        wanted = {"toolsListChanged": True, "resourceSubscriptions": ["x:1"]}
-        await client.ask("subscriptions/listen", {"notifications": wanted})
-        await client.until(lambda: bool(client.heard("notifications/subscriptions/acknowledged")))
-
-        (acknowledged,) = client.heard("notifications/subscriptions/acknowledged")
-        assert acknowledged["notifications"] == {"toolsListChanged": True}
-
-
 def until_open(client: Client) -> bool:
     """Reads the answers to `initialize` and `ping`, and nothing after that."""
     return len(client.messages) < 2
@@ -207,7 +203,7 @@ async def test_listen_streams_get_their_answer_when_we_end() -> None:
     with anyio.fail_after(PATIENCE):
         async with client_of(server, "stateless") as client:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(server.notifier.run)
+                tasks.start_soon(server.run_aside)
                 number = await client.ask("subscriptions/listen", {"notifications": {"toolsListChanged": True}})
                 await client.until(lambda: bool(client.messages))
                 tasks.cancel_scope.cancel()

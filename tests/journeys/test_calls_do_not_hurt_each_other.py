@@ -144,7 +144,7 @@ async def test_calls_that_are_never_answered_leave_no_connection_behind(server_e
 
 async def test_a_session_that_the_server_forgot_is_opened_again() -> None:
     with anyio.fail_after(PATIENCE):
-        async with awkward("handshake") as (server, w), w.client() as client:
+        async with awkward("handshake") as (server, w), w.client("handshake", "http") as client:
             await client.call_tool("s__good")
             server.session += 1
             with pytest.raises(MCPError, match="Session not found"):

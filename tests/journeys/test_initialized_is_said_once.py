@@ -29,10 +29,13 @@ async def test_a_server_hears_of_one_client_however_many_come(server_era: str, o
     counts = Counter(methods)
     assert counts["tools/call"] == len(FRONTS) * len(ERAS) * 2
     if server_era == "handshake":
-        assert (counts["initialize"], counts[SAID]) == (1, 1)
+        assert counts["initialize"] == counts[SAID]
+        # Over HTTP a session costs no process: one more may be had, for clients that can do less than it was told of.
+        assert counts[SAID] in ((1, 2) if over == "http" else (1,))
         assert methods.index("initialize") < methods.index(SAID) < methods.index("tools/list")
     else:
-        assert (counts["initialize"], counts[SAID]) == (0, 0)
+        assert counts[SAID] == 0
+        assert counts["initialize"] <= 1  # it was asked in the era of whoever came first, and refused
     assert counts["tools/list"] <= 2  # at the start, and once more when its listen stream is open
 
 

@@ -14,7 +14,7 @@ import anyio
 import pytest
 from mcp.shared.exceptions import MCPError
 
-from magictunnel.backends.supervisor import State
+from magictunnel.backends.states import State
 from magictunnel.config.model import ServerConfig, Transport
 from tests.support.raw import Script, command, text, tool
 from tests.support.web import raw_http

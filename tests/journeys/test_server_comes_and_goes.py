@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -70,6 +71,7 @@ async def test_a_server_that_stays_away_past_its_grace_loses_its_entries_and_is_
                 w.client(client_era, on_message=(news := News()).heard) as client,
                 listening(client, client_era),
             ):
+                await client.call_tool("late__echo")  # from here on it is open in this client's era
                 server.down()
                 await refused(client, "late__die", UNKNOWN_OUTCOME)
                 await w.until(lambda: news.told == ONCE)
@@ -94,7 +96,7 @@ async def test_a_server_that_comes_back_the_same_within_its_grace_is_no_news(cli
                 listening(client, client_era),
             ):
                 before = await names(client)
-                os.kill(server.pid, signal.SIGKILL)
+                server.kill()
                 await w.until(lambda: w.gateway.status["late"].failure is not None)
                 assert await names(client) == before
                 await w.until_ready("late")
@@ -118,7 +120,7 @@ async def test_calls_of_a_killed_server_fail_fast_and_it_comes_back_by_itself(cl
                     tasks.start_soon(refused, client, "late__long", UNKNOWN_OUTCOME)
                     await client.call_tool("late__echo")  # sent after the long one, so that one is on its way
                     server.down()
-                    os.kill(server.pid, signal.SIGKILL)
+                    server.kill()
                 await w.until(lambda: w.gateway.status["late"].failure is not None)
                 for _ in range(10):
                     await refused(client, "late__echo", UNAVAILABLE)
@@ -230,13 +232,16 @@ class Switched:
 
     def __init__(self, folder: Path, script: Script, **keys: Any) -> None:
         self._flag, self._pid = folder / "up", folder / "pid"
-        line = 'test -e "$1" || exit 4; echo $$ > "$2"; shift 2; exec "$@"'
+        line = 'test -e "$1" || exit 4; echo $$ >> "$2"; shift 2; exec "$@"'
         words = ("-c", line, "sh", str(self._flag), str(self._pid), *command(script, folder))
         self.config = ServerConfig(type=Transport.STDIO, command="/bin/sh", args=words, **keys)
 
-    @property
-    def pid(self) -> int:
-        return int(self._pid.read_text("utf-8"))
+    def kill(self) -> None:
+        """Kill every process of it: one that speaks both eras may have been started again for its first client."""
+        for pid in self._pid.read_text("utf-8").split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+        self._pid.unlink()
 
     def up(self) -> None:
         self._flag.touch()

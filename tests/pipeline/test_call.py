@@ -9,8 +9,9 @@ import pytest
 from magictunnel.catalog.model import Catalog, Json, Kind
 from magictunnel.errors import BadParams
 from magictunnel.pipeline import INTERCEPTORS, pipeline
-from magictunnel.pipeline.call import Call, Caller, Handler, Interceptor, compose
+from magictunnel.pipeline.call import Call, Handler, Interceptor, compose
 from magictunnel.pipeline.log import log
+from magictunnel.wire.caller import Caller
 
 pytestmark = pytest.mark.anyio
 

@@ -10,8 +10,9 @@ import pytest
 
 from magictunnel.catalog.model import Catalog, Json, Kind
 from magictunnel.errors import BackendError, CallError, UnknownEntry
-from magictunnel.pipeline.call import Call, Caller
+from magictunnel.pipeline.call import Call
 from magictunnel.pipeline.log import log
+from magictunnel.wire.caller import Caller
 
 pytestmark = pytest.mark.anyio
 

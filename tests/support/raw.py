@@ -26,6 +26,7 @@ LISTS = {
     "resources/list": "resources",
     "resources/templates/list": "resourceTemplates",
 }
+SUBSCRIBE = ("resources/subscribe", "resources/unsubscribe")
 CHANGED = {"tools": "tools", "prompts": "prompts", "resources": "resources", "resourceTemplates": "resources"}
 
 
@@ -83,6 +84,10 @@ class RawServer:
         self.offers = {kind: list(found) for kind, found in script.offers.items()}
         self.pushes: list[Callable[[Json], None]] = []
         self.listeners: dict[Any, Callable[[Json], None]] = {}
+        self.filters: dict[Any, Json] = {}
+        """What each listener listens for."""
+        self.subscribed: set[str] = set()
+        """URIs that were subscribed to in the handshake era."""
         self.received: list[Json] = []
         self.calls_answered = 0
 
@@ -95,6 +100,20 @@ class RawServer:
                 push(note)
             for subscription, push in self.listeners.items():
                 push(note | {"params": {"_meta": {SUBSCRIPTION_KEY: subscription}}})
+
+    def update(self, uri: str, **more: Any) -> None:
+        """Say that a resource was updated to whoever subscribed to it, in each era's way."""
+        note = {"jsonrpc": "2.0", "method": "notifications/resources/updated"}
+        if uri in self.subscribed:
+            self.push(note["method"], {"uri": uri} | more)
+        for subscription, push in self.listeners.items():
+            if uri in (self.filters[subscription].get("resourceSubscriptions") or ()):
+                push(note | {"params": {"uri": uri, "_meta": {SUBSCRIPTION_KEY: subscription}} | more})
+
+    def push(self, method: str, params: Json, **more: Any) -> None:
+        """Send a notification outside of any answer; with an `id`, a request."""
+        for push in self.pushes:
+            push({"jsonrpc": "2.0", "method": method, "params": params} | more)
 
     def delay(self, message: Json) -> float:
         """Seconds to wait before handling a message."""
@@ -109,6 +128,8 @@ class RawServer:
         """The answer to one message; None where there is none (yet)."""
         self._record(message)
         method, params = message.get("method", ""), message.get("params") or {}
+        if method == "notifications/cancelled":
+            self.listeners.pop(params.get("requestId"), None)
         if "id" not in message or not method or method in self.script.hang_on:
             return None
         if method in self.script.crash_on or self._key(message) in self.script.crash_on:
@@ -119,6 +140,7 @@ class RawServer:
             return self._error(message, {"code": -32601, "message": "Method not found"} if stateless else refusal)
         if method == "subscriptions/listen":
             self.listeners[message["id"]] = push
+            self.filters[message["id"]] = params.get("notifications", {})
             acknowledged = {
                 "notifications": params.get("notifications", {}),
                 "_meta": {SUBSCRIPTION_KEY: message["id"]},
@@ -146,6 +168,11 @@ class RawServer:
             return answer
         if method in LISTS:
             return self._page(LISTS[method], params.get("cursor"))
+        called = self._called(method, params)
+        return {"error": {"code": -32601, "message": "Method not found"}} if called is None else called
+
+    def _called(self, method: str, params: Json) -> Json | None:
+        script = self.script
         if method == "tools/call" and params.get("name") == "change":
             self.change(**params["arguments"])
             return text("changed")
@@ -161,7 +188,14 @@ class RawServer:
             return {"messages": [{"role": "user", "content": content}]}
         if method == "completion/complete":
             return {"completion": {"values": [f"{script.name}:{json.dumps(params['ref'], sort_keys=True)}"]}}
-        return {} if method == "ping" else {"error": {"code": -32601, "message": "Method not found"}}
+        return {} if method == "ping" or self._is_set(method, params) else None
+
+    def _is_set(self, method: str, params: Json) -> bool:
+        """Whether this is a setting of a session, and of one that it knows."""
+        if method in SUBSCRIBE and self.capabilities.get("resources", {}).get("subscribe"):
+            (self.subscribed.add if method == SUBSCRIBE[0] else self.subscribed.discard)(params["uri"])
+            return True
+        return method == "logging/setLevel" and "logging" in self.capabilities
 
     @property
     def capabilities(self) -> Json:

@@ -15,7 +15,7 @@ from mcp.client.session import IncomingMessage
 from mcp.client.sse import sse_client
 
 from magictunnel.backends.base import Backend
-from magictunnel.backends.supervisor import State
+from magictunnel.backends.states import State
 from magictunnel.catalog.model import Json
 from magictunnel.config.model import Config, Era, Naming, ServerConfig, Transport
 from magictunnel.front.http import listen_on, serve_http

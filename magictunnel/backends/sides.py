@@ -1,0 +1,167 @@
+"""Connections to a backend beside its main one, made when a call first needs them: in the other era, or for one client.
+
+A server that speaks both eras can do in each what it cannot do in the other (ask by a request of its own, or by its
+answer), so a call takes a connection of its caller's era where the server has both. And a server with `session:
+per_client` gets a connection, and if we start it a process, for each session of a client.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from copy import copy
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import anyio
+from anyio.abc import TaskGroup
+
+from magictunnel.backends.base import Backend, Link, Phase, Terms
+from magictunnel.catalog.model import Kind
+from magictunnel.config.model import Era, Sharing
+from magictunnel.errors import BackendUnavailable, CallError, StartFailure
+from magictunnel.wire.audience import union
+from magictunnel.wire.caller import Caller
+
+logger = logging.getLogger(__name__)
+
+
+MAX_KINDS = 16
+"""Sets of client capabilities for which a server over HTTP gets a session each."""
+
+
+class Side(NamedTuple):
+    """Which connection beside the main one."""
+
+    era: Era = Era.AUTO
+    """Of which era; `auto`: of any."""
+    session: str = ""
+    """For which client alone; empty: for everybody."""
+    able: str = ""
+    """For clients that can do just this (client capabilities as JSON); empty: whatever they can."""
+
+
+def side_for(main: Link, caller: Caller, sharing: Sharing) -> Side | None:
+    """Which connection a call of `caller` takes; None: the main one.
+
+    Decided before anything is sent, and never by sending a call twice. Whoever is no client (a command line, ourselves)
+    takes the main one.
+    """
+    is_client = caller.stateless or bool(caller.session)
+    differs = is_client and main.may_speak_other_era and main.stateless != caller.stateless
+    era = (Era.STATELESS if caller.stateless else Era.HANDSHAKE) if differs else Era.AUTO
+    session = caller.session if sharing is Sharing.PER_CLIENT else ""
+    able = "" if session or differs else _able(main, caller)
+    side = Side(era, session, able)
+    return side if side != Side() else None
+
+
+def _able(main: Link, caller: Caller) -> str:
+    """What a server of the handshake era must be told anew, since it was told of more than this client can do."""
+    if not (caller.stateless and main.sessions_are_cheap) or main.declared is None:
+        return ""
+    if union((caller.capabilities, main.declared)) == caller.capabilities:
+        return ""
+    return json.dumps(caller.capabilities, sort_keys=True)
+
+
+@dataclass(eq=False)
+class _Line:
+    """One such connection: being opened, open, or over."""
+
+    link: Link | None = None
+    failure: StartFailure | None = None
+    phase: Phase = Phase.RESOLVE
+    decided: anyio.Event = field(default_factory=anyio.Event)
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+
+    def at(self, phase: Phase) -> None:
+        self.phase = phase
+
+
+class Sides:
+    """The side connections of one backend. Each is owned by one task."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        start_timeout: float,
+        terms: Callable[[Side], Terms],
+        on_changed: Callable[[frozenset[Kind]], None],
+    ) -> None:
+        """`on_changed`: a server of the handshake era says that it offers something else on any of its sessions."""
+        self._on_changed = on_changed
+        self._backend = backend
+        self._start_timeout = start_timeout
+        self._terms = terms
+        self._lines: dict[Side, _Line] = {}
+
+    @property
+    def links(self) -> list[tuple[Side, Link]]:
+        """Those that are open."""
+        return [(side, line.link) for side, line in self._lines.items() if line.link]
+
+    async def get(self, side: Side, tasks: TaskGroup) -> Link:
+        """The connection, opened now by a task in `tasks` if it is not open; however many ask at once, it is one.
+
+        Raises:
+            BackendUnavailable: it does not open.
+        """
+        line = self._lines.get(side)
+        if line is None:
+            if side.able and sum(bool(known.able) for known in self._lines) >= MAX_KINDS:
+                raise BackendUnavailable(self._backend.name, "its clients differ in too many ways")
+            line = self._lines[side] = _Line()
+            tasks.start_soon(self._keep, side, line, name=f"{self._backend.name} {side}")
+        await line.decided.wait()
+        if line.link is None:
+            cause = line.failure.told if line.failure else "it was closed"
+            raise BackendUnavailable(self._backend.name, cause)
+        return line.link
+
+    def close(self, session: str) -> None:
+        """End the connections of a client session."""
+        for side, line in self._lines.items():
+            if side.session == session:
+                line.scope.cancel()
+
+    async def _keep(self, side: Side, line: _Line) -> None:
+        """One connection, from start to end."""
+        # A copy, since a backend keeps the evidence of its latest connection, and the main one's is not ours.
+        backend = copy(self._backend)
+        line.scope.deadline = anyio.current_time() + self._start_timeout
+        try:
+            with line.scope:
+                async with backend.connect(line.at, self._terms(side)) as link:
+                    await self._attend(line, link)
+            if not line.decided.is_set():
+                line.failure = backend.explain(line.phase, TimeoutError(f"no answer in {self._start_timeout:g} s"))
+        except Exception as error:  # noqa: BLE001 whatever ends a connection is told to who waits for it
+            line.failure = backend.explain(line.phase, error)
+            logger.log(logging.DEBUG if line.link else logging.INFO, "%s (%s): %s", backend.name, side, line.failure)
+        finally:
+            line.link = None
+            line.decided.set()
+            del self._lines[side]
+
+    async def _attend(self, line: _Line, link: Link) -> None:
+        """Serve calls over `link` until it ends."""
+        if link.stateless:
+            await _know_tools(link)
+        line.scope.deadline = float("inf")
+        line.link = link
+        line.decided.set()
+        while True:
+            changed = await link.changed()
+            self._on_changed(changed)
+            if link.stateless and Kind.TOOL in changed:
+                await _know_tools(link)
+
+
+async def _know_tools(link: Link) -> None:
+    """A call in the stateless era needs the tool's schema for its headers."""
+    try:
+        await link.list(Kind.TOOL)
+    except CallError as error:
+        logger.debug("its tools cannot be listed: %s", error)

@@ -1,0 +1,147 @@
+"""The ways back to a client: of one request, and of a session of the handshake era for as long as it is connected.
+
+The SDK gives raw access to a request's own channel, and to a connection's, only under private names; they are touched
+here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from mcp.server.connection import Connection
+from mcp.server.context import ServerRequestContext
+from mcp.shared.dispatcher import Outbound
+from mcp.shared.exceptions import MCPError, NoBackChannelError
+from mcp_types import CONNECTION_CLOSED
+
+from magictunnel.catalog.model import Json
+from magictunnel.errors import AnswerError, CannotAsk
+from magictunnel.front.outbox import Outbox
+from magictunnel.wire.caller import Caller, progress_token
+
+PROGRESS = "notifications/progress"
+LOG = "notifications/message"
+_HANDSHAKE_ONLY = frozenset({"notifications/elicitation/complete", "notifications/tasks/status"})
+"""What does not exist in the stateless era."""
+_PATIENCE = 5.0
+"""Seconds that a client which does not read may take; the others are told meanwhile."""
+
+Context = ServerRequestContext[Any, Any]
+Wants = Callable[[Any], bool]
+"""Whether a log message of this severity is wanted."""
+
+
+def connection_of(ctx: Context) -> Connection:
+    """The connection a request came on."""
+    return ctx.session._connection
+
+
+class RequestBack:
+    """The ways back to the client of one request, while it is being answered. See `Back`."""
+
+    def __init__(self, ctx: Context, wants: Wants, *, stateless: bool) -> None:
+        self._request: Outbound = ctx.session._request_outbound
+        self._connection = connection_of(ctx)
+        self._wants = wants
+        self._stateless = stateless
+        self._token = progress_token(ctx.params or {})
+        self._let_go = ctx.close_sse_stream
+        self._is_answered = False
+        self._outbox: Outbox | None = None
+
+    async def tell(self, method: str, params: Json) -> None:
+        """See `Back.tell`."""
+        if method == PROGRESS:
+            if self._token is None or self._is_answered:
+                return
+            params = params | {"progressToken": self._token}
+        elif method == LOG and not self._wants(params.get("level")):
+            return
+        if self._stateless and (self._is_answered or method in _HANDSHAKE_ONLY):
+            return
+        self._outbox = self._outbox or Outbox(self._send)
+        await self._outbox.put(method, params)
+
+    async def ask(self, method: str, params: Json) -> Json:
+        """See `Back.ask`. In the stateless era a question is an answer; see `parking`."""
+        if self._stateless:
+            raise CannotAsk(method, "this request cannot be answered with a question")
+        return await asked(self._connection.outbound if self._is_answered else self._request, method, params)
+
+    async def let_go(self) -> None:
+        """See `Back.let_go`."""
+        if self._let_go is not None:
+            await self._let_go()
+
+    async def answered(self) -> None:
+        """Have all told that belongs to the request; what comes later goes to the connection."""
+        if self._outbox is not None:
+            await self._outbox.emptied()
+        self._is_answered = True
+
+    async def _send(self, method: str, params: Json) -> None:
+        await (self._connection if self._is_answered else self._request).notify(method, params)
+
+
+class SessionBack:
+    """The ways back to a session of the handshake era that belong to none of its requests. See `Back`."""
+
+    def __init__(self, connection: Connection, wants: Wants) -> None:
+        self._connection = connection
+        self._wants = wants
+        self._outbox = Outbox(self._send, _PATIENCE)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has shaken hands; what happened before is no news to it."""
+        return self._connection.initialized.is_set()
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether there is nothing left to tell it."""
+        return self._outbox.is_empty
+
+    async def tell(self, method: str, params: Json) -> None:
+        """See `Back.tell`."""
+        if method == PROGRESS or (method == LOG and not self._wants(params.get("level"))):
+            return
+        if self.is_open:
+            await self._outbox.put(method, params, once=method != LOG)
+
+    async def ask(self, method: str, params: Json) -> Json:
+        """See `Back.ask`."""
+        return await asked(self._connection.outbound, method, params)
+
+    async def let_go(self) -> None:
+        """See `Back.let_go`. What belongs to no request is on no stream that could be spared."""
+
+    async def _send(self, method: str, params: Json) -> None:
+        await self._connection.notify(method, params or None)
+
+
+async def asked(channel: Outbound, method: str, params: Json) -> Json:
+    """Put a question to a client of the handshake era over `channel`.
+
+    Raises:
+        CannotAsk: it cannot be reached that way, or has gone.
+        AnswerError: its own error.
+    """
+    try:
+        return await channel.send_raw_request(method, params)
+    except NoBackChannelError:
+        raise CannotAsk(method, "the client keeps no channel open on which it could be asked") from None
+    except MCPError as error:
+        if error.code == CONNECTION_CLOSED:
+            raise CannotAsk(method, "the client has gone") from error
+        raise AnswerError(error.code, error.message, error.error.data) from error
+
+
+def wants_of(find: Callable[[], Caller | None]) -> Wants:
+    """Asks the caller as it is at the moment of each message: a session may change its level during a call."""
+
+    def wants(level: Any) -> bool:
+        caller = find()
+        return caller is not None and caller.wants(level)
+
+    return wants

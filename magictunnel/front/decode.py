@@ -1,0 +1,126 @@
+"""What a request says: its era, its caller, its params, and what it is for. Raw JSON in, checked values out."""
+
+from __future__ import annotations
+
+from mcp.shared.exceptions import MCPError
+from mcp.shared.inbound import MCP_NAME_HEADER, decode_header_value
+from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, HEADER_MISMATCH, LOG_LEVEL_META_KEY
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+
+from magictunnel.catalog.model import Json, Kind
+from magictunnel.errors import BadParams
+from magictunnel.front.back import Context
+from magictunnel.front.sessions import MAX_NAME as MAX_CLIENT_NAME
+from magictunnel.front.sessions import pipe
+from magictunnel.wire.caller import LEVELS, QUESTIONS, Caller
+
+LISTS = {
+    "tools/list": Kind.TOOL,
+    "prompts/list": Kind.PROMPT,
+    "resources/list": Kind.RESOURCE,
+    "resources/templates/list": Kind.TEMPLATE,
+}
+CALLS = {"tools/call": Kind.TOOL, "prompts/get": Kind.PROMPT, "resources/read": Kind.RESOURCE}
+COMPLETE = "completion/complete"
+MAX_NAME = 8_192
+"""Characters of a name or URI in a request."""
+_REFERENCES = {"ref/prompt": (Kind.PROMPT, "name"), "ref/resource": (Kind.TEMPLATE, "uri")}
+
+
+def is_stateless(ctx: Context) -> bool:
+    """Whether a request belongs to the stateless era."""
+    return ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
+
+
+def params_of(ctx: Context) -> Json:
+    """The raw params.
+
+    Raises:
+        BadParams: they, or their `_meta`, are not an object.
+    """
+    params = dict(ctx.params or {})
+    if not isinstance(params.get("_meta", {}), dict):
+        raise BadParams("_meta must be an object")
+    return params
+
+
+def stateless_caller(params: Json) -> Caller:
+    """Who sent a request of the stateless era: all there is to know stands in the request itself."""
+    meta = params.get("_meta", {})
+    info, capabilities = meta.get(CLIENT_INFO_META_KEY), meta.get(CLIENT_CAPABILITIES_META_KEY)
+    name = info.get("name") if isinstance(info, dict) else None
+    level = meta.get(LOG_LEVEL_META_KEY)
+    return Caller(
+        str(name or "unnamed client")[:MAX_CLIENT_NAME],
+        session=pipe.get(),
+        stateless=True,
+        capabilities=capabilities if isinstance(capabilities, dict) else {},
+        log_level=level if level in LEVELS else None,
+    )
+
+
+def may_be_asked(caller: Caller, method: str) -> bool:
+    """Whether this request of the stateless era can be answered with questions that its client can answer."""
+    return caller.stateless and method in CALLS and not set(QUESTIONS.values()).isdisjoint(caller.capabilities)
+
+
+def addressee(method: str, params: Json) -> tuple[Kind, str]:
+    """What kind of entry a request is for, and under which public name.
+
+    Raises:
+        BadParams: it does not say.
+    """
+    if method == COMPLETE:
+        ref = params.get("ref")
+        kind_and_key = _REFERENCES.get(str(ref.get("type"))) if isinstance(ref, dict) else None
+        if not isinstance(ref, dict) or kind_and_key is None:
+            raise BadParams("ref must be a ref/prompt or a ref/resource", hint="see completion/complete in the spec")
+        kind, key = kind_and_key
+        return kind, text(ref, key)
+    kind = CALLS[method]
+    if not isinstance(params.get("arguments", {}), dict | None):
+        raise BadParams("arguments must be an object")
+    return kind, text(params, kind.key)
+
+
+def text(params: Json, key: str) -> str:
+    """A string in `params`.
+
+    Raises:
+        BadParams: there is none, or it is too long.
+    """
+    value = params.get(key)
+    if not isinstance(value, str):
+        raise BadParams(f"{key} must be a string")
+    if len(value) > MAX_NAME:
+        raise BadParams(f"{key} is longer than {MAX_NAME} characters")
+    return value
+
+
+def level(params: Json) -> str:
+    """The level in the params of `logging/setLevel`.
+
+    Raises:
+        BadParams: there is no such level.
+    """
+    wanted = text(params, "level")
+    if wanted not in LEVELS:
+        raise BadParams(f"level must be one of {', '.join(LEVELS)}")
+    return wanted
+
+
+def task_id(ctx: Context) -> str:
+    """The task that a request is for; empty where it is for all. The SDK checks the name in the header only for what
+    the core knows, so here it is checked as well.
+
+    Raises:
+        BadParams: it names none.
+        MCPError: the header names another one.
+    """
+    if ctx.method == "tasks/list":
+        return ""
+    name = text(params_of(ctx), "taskId")
+    stated = getattr(ctx.request, "headers", {}).get(MCP_NAME_HEADER) if is_stateless(ctx) else None
+    if stated is not None and decode_header_value(stated) != name:
+        raise MCPError(HEADER_MISMATCH, "Header mismatch: Mcp-Name is not the task that the request is for")
+    return name

@@ -1,0 +1,147 @@
+"""`subscriptions/listen`: the stream on which a client of the stateless era hears of what it asked to hear."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import anyio
+
+from magictunnel.catalog.model import Json
+from magictunnel.errors import BadParams, CallError, CannotAsk, TooMany
+from magictunnel.front.back import Context
+from magictunnel.front.outbox import Outbox
+from magictunnel.wire.caller import Caller
+
+MAX_STREAMS = 4_096
+MAX_NAMES = 1_000
+"""Resources, and tasks, that one stream may follow."""
+_PATIENCE = 5.0
+"""Seconds for all owners of what it follows to agree; those that did not are left out of the acknowledgement."""
+SUBSCRIPTION_ID = "io.modelcontextprotocol/subscriptionId"
+
+LISTS = {
+    "toolsListChanged": "notifications/tools/list_changed",
+    "promptsListChanged": "notifications/prompts/list_changed",
+    "resourcesListChanged": "notifications/resources/list_changed",
+}
+"""What a client may ask for, and what it is told then."""
+
+TOPICS = ("resourceSubscriptions", "taskIds")
+"""What a client may follow one by one: resources by URI, and tasks by id."""
+Follow = Callable[[Caller, str, str], Awaitable[object]]
+"""Has a caller told of one of TOPICS, by the name that it knows."""
+Forget = Callable[[Caller], Awaitable[None]]
+"""Has a caller told of nothing any more."""
+
+
+class Stream:
+    """One listen stream; tells what it was asked for, once each. See `Back`."""
+
+    def __init__(self, ctx: Context, wanted: Json) -> None:
+        self._ctx = ctx
+        self._methods = {method for key, method in LISTS.items() if wanted.get(key) is True}
+        self._meta = {SUBSCRIPTION_ID: ctx.request_id}
+        self._outbox = Outbox(self._send)
+        self._outbox.hold()
+        self.ended = anyio.Event()
+
+    @property
+    def is_quiet(self) -> bool:
+        return self._outbox.is_empty
+
+    async def acknowledge(self, honoured: Json) -> None:
+        """Say what it will hear of, and then all it has missed meanwhile."""
+        await self._send("notifications/subscriptions/acknowledged", {"notifications": honoured})
+        await self._outbox.release()
+
+    async def tell(self, method: str, params: Json) -> None:
+        """See `Back.tell`."""
+        if method in self._methods or method not in LISTS.values():
+            await self._outbox.put(method, params, once=True)
+
+    async def ask(self, method: str, params: Json) -> Json:
+        """See `Back.ask`."""
+        del params
+        raise CannotAsk(method, "a listen stream carries no questions")
+
+    async def let_go(self) -> None:
+        """See `Back.let_go`."""
+
+    @property
+    def result(self) -> Json:
+        """What ends it, if we do."""
+        return {"_meta": self._meta}
+
+    async def _send(self, method: str, params: Json) -> None:
+        meta = params.get("_meta", {}) | self._meta
+        await self._ctx.session._request_outbound.notify(method, params | {"_meta": meta})
+
+
+class Streams:
+    """All open listen streams."""
+
+    def __init__(self) -> None:
+        self._open: set[Stream] = set()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def __iter__(self) -> Any:
+        return iter(list(self._open))
+
+    async def serve(self, ctx: Context, params: Json, caller: Caller, follow: Follow, forget: Forget) -> Json:
+        """Serve one stream, until its client closes it or we end.
+
+        Raises:
+            BadParams: it does not say what to listen for.
+        """
+        wanted = params.get("notifications")
+        if not isinstance(wanted, dict):
+            raise BadParams("notifications must be an object", hint="see subscriptions/listen in the spec")
+        if len(self._open) >= MAX_STREAMS:
+            raise TooMany(MAX_STREAMS, "listen streams", hint="close one")
+        stream = Stream(ctx, wanted)
+        listener = replace(caller, back=stream)
+        self._open.add(stream)
+        try:
+            await stream.acknowledge(await _honoured(wanted, listener, follow))
+            await stream.ended.wait()
+            return stream.result
+        finally:
+            self._open.discard(stream)
+            with anyio.CancelScope(shield=True), anyio.move_on_after(_PATIENCE):
+                await forget(listener)
+
+    def close(self) -> None:
+        """End all of them as the protocol wants."""
+        for stream in self._open:
+            stream.ended.set()
+
+
+async def _honoured(wanted: Json, listener: Caller, follow: Follow) -> Json:
+    """The part of what is wanted that will be told."""
+    honoured: Json = {key: True for key in LISTS if wanted.get(key) is True}
+    wishes = [(topic, name) for topic in TOPICS for name in _names(topic, wanted.get(topic))]
+    agreed: dict[str, list[str]] = {}
+
+    async def one(topic: str, name: str) -> None:
+        try:
+            await follow(listener, topic, name)
+            agreed.setdefault(topic, []).append(name)
+        except CallError:
+            return  # not honoured, and so left out
+
+    with anyio.move_on_after(_PATIENCE):
+        async with anyio.create_task_group() as tasks:
+            for topic, name in wishes:
+                tasks.start_soon(one, topic, name)
+    return honoured | agreed
+
+
+def _names(topic: str, listed: Any) -> list[str]:
+    listed = listed or []
+    if not isinstance(listed, list) or len(listed) > MAX_NAMES or not all(isinstance(name, str) for name in listed):
+        raise BadParams(f"{topic} must be a list of at most {MAX_NAMES} strings")
+    return list(dict.fromkeys(listed))

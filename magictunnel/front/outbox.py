@@ -1,0 +1,82 @@
+"""What a client is to be told: in order, bounded, and no faster than it reads."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from itertools import count
+from typing import Any
+
+import anyio
+
+from magictunnel.catalog.model import Json
+
+MAX_UNTOLD = 1_000
+"""Messages that wait for a client which does not read; the oldest is forgotten first."""
+
+Send = Callable[[str, Json], Awaitable[None]]
+"""Method and params of one notification."""
+
+logger = logging.getLogger(__name__)
+
+
+class Outbox:
+    """Sends one message at a time. Whoever puts the first in also sends what is put in behind it."""
+
+    def __init__(self, send: Send, patience: float = float("inf")) -> None:
+        """`patience`: seconds that a client may take to read one message; then it is not told of it."""
+        self._send = send
+        self._patience = patience
+        self._untold: OrderedDict[Any, tuple[str, Json]] = OrderedDict()
+        self._numbers = count()
+        self._is_held = False
+        self._is_telling = False
+        self._quiet = anyio.Event()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether all has been told."""
+        return not self._untold and not self._is_telling
+
+    async def put(self, method: str, params: Json, *, once: bool = False) -> None:
+        """Tell `params`; `once`: not if the very same is waiting to be told already."""
+        key = (method, json.dumps(params, sort_keys=True)) if once else next(self._numbers)
+        self._untold.setdefault(key, (method, params))
+        if len(self._untold) > MAX_UNTOLD:
+            self._untold.popitem(last=False)
+        await self._tell()
+
+    def hold(self) -> None:
+        """Tell nothing until `release`."""
+        self._is_held = True
+
+    async def release(self) -> None:
+        """Tell what has been held."""
+        self._is_held = False
+        await self._tell()
+
+    async def emptied(self) -> None:
+        """Have all told; whoever was telling it may have been cancelled."""
+        while not self.is_empty:
+            if self._is_telling:
+                await self._quiet.wait()
+            else:
+                await self._tell()
+
+    async def _tell(self) -> None:
+        if self._is_telling or self._is_held:
+            return
+        self._is_telling = True
+        try:
+            while self._untold and not self._is_held:
+                _, (method, params) = self._untold.popitem(last=False)
+                with anyio.move_on_after(self._patience) as scope:
+                    await self._send(method, params)
+                if scope.cancelled_caught:
+                    logger.warning("a client does not read; it was not told of %s", method)
+        finally:
+            self._is_telling = False
+            self._quiet.set()
+            self._quiet = anyio.Event()

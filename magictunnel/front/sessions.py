@@ -1,0 +1,67 @@
+"""The clients of the handshake era that are connected: each known from its handshake until its connection ends."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from itertools import count
+
+from mcp.server.connection import Connection
+
+from magictunnel.catalog.model import Json
+from magictunnel.front.back import Context, SessionBack, connection_of, wants_of
+from magictunnel.wire.audience import Audience
+from magictunnel.wire.caller import Caller
+
+MAX_NAME = 64
+"""Characters of a client's name that are kept."""
+
+pipe: ContextVar[str] = ContextVar("pipe", default="")
+"""The one client of the pipe that is being served, for requests that each stand alone otherwise; empty over HTTP."""
+
+
+class Sessions:
+    """Keeps the audience of our servers."""
+
+    def __init__(self, audience: Audience, on_end: Callable[[Caller], Awaitable[None]]) -> None:
+        self._audience = audience
+        self._on_end = on_end
+        self._numbers = count(1)
+        self._keys: dict[Connection, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    @property
+    def backs(self) -> list[SessionBack]:
+        """The ways back to each of them."""
+        return [caller.back for caller in self._audience.callers if isinstance(caller.back, SessionBack)]
+
+    def open(self, ctx: Context, about: Json) -> None:
+        """A client shakes hands; `about`: the params of its `initialize`."""
+        connection = connection_of(ctx)
+        if connection in self._keys:
+            return
+        key = self._keys[connection] = f"h{next(self._numbers)}"
+        info, capabilities = about.get("clientInfo"), about.get("capabilities")
+        name = info.get("name") if isinstance(info, dict) else None
+        back = SessionBack(connection, wants_of(lambda: self._audience.get(key)))
+        self._audience.join(
+            Caller(
+                str(name or "unnamed client")[:MAX_NAME],
+                session=key,
+                capabilities=capabilities if isinstance(capabilities, dict) else {},
+                back=back,
+            )
+        )
+        connection.exit_stack.push_async_callback(self._close, connection)
+
+    def caller(self, ctx: Context) -> Caller | None:
+        """The client whose connection a request came on, with its standing ways back."""
+        return self._audience.get(self._keys.get(connection_of(ctx), ""))
+
+    async def _close(self, connection: Connection) -> None:
+        caller = self._audience.get(self._keys.pop(connection))
+        if caller:
+            self._audience.leave(caller.session)
+            await self._on_end(caller)

@@ -1,0 +1,134 @@
+"""Who wants to hear of which resource or task: counted per owner, told under the name that each client knows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import anyio
+
+from magictunnel.backends.base import Topic, resource, task
+from magictunnel.backends.supervisor import Supervisor
+from magictunnel.catalog.model import Json
+from magictunnel.catalog.tasks import public_task
+from magictunnel.errors import TooMany
+from magictunnel.wire.caller import Back, Caller
+
+MAX_PER_CLIENT = 1_000
+"""Resources and tasks that one client may follow."""
+_PATIENCE = 5.0
+"""Seconds that an owner may take to accept that nobody wants to hear of something any more."""
+
+
+class _Key(NamedTuple):
+    backend: str
+    session: str
+    """The client that has a connection of its own to the backend; empty: it is shared."""
+    topic: Topic
+
+
+class _Subscriber(NamedTuple):
+    caller: Caller
+    public: str
+    """What it calls the thing."""
+
+
+class Subscriptions:
+    """One fabric for clients of both eras. A subscriber is the way back to it: a session's, or a listen stream's."""
+
+    def __init__(self, owner: Callable[[str], Supervisor], publish: Callable[[str, str], str]) -> None:
+        """`owner`: by backend name. `publish`: a backend and a URI of its own -> the URI that clients know it by."""
+        self._owner = owner
+        self._publish = publish
+        self._subscribers: dict[_Key, dict[Back, _Subscriber]] = {}
+        self._turns: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
+        """Per backend, so that a last unsubscribe and a first subscribe reach it in the order in which they came."""
+
+    async def add(self, backend: str, topic: Topic, public: str, caller: Caller) -> None:
+        """Have `caller` told of `topic`, which it knows as `public`.
+
+        Raises:
+            CallError: its owner refuses, or cannot; or it has too many.
+        """
+        owner = self._owner(backend)
+        key = _Key(backend, owner.session_of(caller), topic)
+        async with self._turns[backend]:
+            if sum(caller.back in known for known in self._subscribers.values()) >= MAX_PER_CLIENT:
+                raise TooMany(MAX_PER_CLIENT, "subscriptions of this client", hint="unsubscribe from some")
+            if not self._subscribers.get(key):
+                await owner.follow(topic, caller)
+            self._subscribers.setdefault(key, {})[caller.back] = _Subscriber(caller, public)
+
+    async def remove(self, backend: str, topic: Topic, caller: Caller) -> None:
+        """Tell `caller` no more; the last one's owner is told so. To one that is not subscribed nothing happens."""
+        await self._remove([_Key(backend, self._owner(backend).session_of(caller), topic)], caller)
+
+    async def drop(self, caller: Caller) -> None:
+        """A client has gone."""
+        await self._remove([key for key, known in self._subscribers.items() if caller.back in known], caller)
+
+    def of(self, caller: Caller, what: str) -> list[str]:
+        """What a client follows of this sort, as it calls it."""
+        found = (known.get(caller.back) for key, known in self._subscribers.items() if key.topic.what == what)
+        return [subscriber.public for subscriber in found if subscriber]
+
+    def whose_task(self, backend: str, task_id: str) -> Caller | None:
+        """The client that started a task of a server of the handshake era."""
+        for key, known in self._subscribers.items():
+            if known and key.backend == backend and key.topic == task(task_id):
+                return next(iter(known.values())).caller
+        return None
+
+    async def told(self, backend: str, session: str, followed: Topic | None, method: str, params: Json) -> None:
+        """Something happened to `followed`, or to what `params` name: tell whoever wants to hear of it.
+
+        Each is told at its own pace: one that does not read holds up no other.
+        """
+        topic = _topic(params)
+        async with anyio.create_task_group() as tasks:
+            for key, subscribers in self._subscribers.items():
+                if key[:2] == (backend, session) and (key.topic == followed or _covers(key.topic, topic, followed)):
+                    for subscriber in subscribers.values():
+                        told = self._named(backend, params, topic == key.topic, subscriber.public)
+                        tasks.start_soon(subscriber.caller.back.tell, method, told)
+
+    def _named(self, backend: str, params: Json, is_it: bool, public: str) -> Json:
+        """`params` with the name that the subscriber knows; of a sub-resource, the one that leads there."""
+        if "taskId" in params:
+            return params | {"taskId": public_task(backend, str(params["taskId"]))}
+        uri = params.get("uri")
+        return params | {"uri": public if is_it or not isinstance(uri, str) else self._publish(backend, uri)}
+
+    async def _remove(self, keys: Iterable[_Key], caller: Caller) -> None:
+        """Let go at once, and tell the owners of what nobody wants any more; one that does not answer holds up none."""
+        async with anyio.create_task_group() as tasks:
+            for key in keys:
+                subscribers = self._subscribers.get(key, {})
+                if subscribers.pop(caller.back, None) and not subscribers:
+                    tasks.start_soon(self._forget, key, caller)
+
+    async def _forget(self, key: _Key, caller: Caller) -> None:
+        with anyio.move_on_after(_PATIENCE):
+            async with self._turns[key.backend]:
+                if not self._subscribers.get(key):
+                    self._subscribers.pop(key, None)
+                    await self._owner(key.backend).forget(key.topic, caller)
+
+
+def _topic(params: Json) -> Topic:
+    return task(str(params["taskId"])) if "taskId" in params else resource(str(params.get("uri", "")))
+
+
+def _covers(key: Topic, topic: Topic, followed: Topic | None) -> bool:
+    """Whether news of `topic`, if it is not known for whom they are, are for those who follow `key`."""
+    if followed is not None or key.what != topic.what:
+        return False
+    return key == topic or (key.what == resource("").what and is_within(topic.name, key.name))
+
+
+def is_within(uri: str, parent: str) -> bool:
+    """Whether a URI is that of a sub-resource of another."""
+    if len(uri) <= len(parent) or not uri.startswith(parent):
+        return False
+    return parent.endswith("/") or uri[len(parent)] in "/?#"
