@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 .DEFAULT_GOAL := help
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## Make the virtual environment from the lock file
 
@@ -34,6 +34,9 @@ test: check ## Everything that must hold, in a few minutes
 peers: $(STAMP) ## Compare with a direct connection to servers that others wrote (npm and PyPI)
 	$(BIN)/python -m pytest -c pyproject.toml tests/peers
 
+conformance: $(STAMP) ## Run the official suite directly and through MagicTunnel, and compare check by check
+	$(BIN)/python -m tests.conformance $(ARGS)
+
 bench: $(STAMP) ## Measure what a call costs through MagicTunnel, next to a direct one
 	$(BIN)/python -m benchmarks.calls
 
@@ -49,4 +52,4 @@ lock: $(STAMP) ## Resolve the ranges of pyproject.toml into requirements.lock an
 clean: ## Remove the virtual environment and all caches
 	rm -rf $(VENV) .peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help setup run check test peers bench fix lock clean
+.PHONY: help setup run check test peers conformance bench fix lock clean
