@@ -8,6 +8,7 @@
         ├── UnknownEntry        no such tool, prompt or resource (or none this caller may see)
         ├── BadParams           the request itself is malformed
         ├── MethodNotOffered    no backend behind us can do this
+        ├── NoTasks             the caller's sort of task does not exist in the backend's era
         ├── MissingCapability   the client did not declare what its request needs
         ├── CannotAsk           a backend's question cannot be put to the caller it concerns
         ├── Unanswered          the caller was asked, and did not answer in time
@@ -131,6 +132,18 @@ class MethodNotOffered(CallError):
 
     def __init__(self, method: str) -> None:
         super().__init__(f"Method not found: {method}")
+
+
+class NoTasks(CallError):
+    """A client of the handshake era wants a task of a server of the stateless era, whose tasks are others."""
+
+    code = METHOD_NOT_FOUND
+    kind = "no_tasks"
+
+    def __init__(self, server: str) -> None:
+        super().__init__(
+            f"Server {server!r} runs no tasks for clients of the handshake era", hint="call the tool without `task`"
+        )
 
 
 class MissingCapability(CallError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 import anyio
@@ -80,7 +81,8 @@ class Router:
             patient = Patient(call.caller, clock, limits.ask_timeout)
             link = await self._pool.link_for(owner.backend, call.caller)
             asking = replace(call.caller, back=patient)
-            result = await link.request(Request(call.method, addressed(call, owner.uri), asking))
+            request = Request(call.method, addressed(call, owner.uri), asking, _runs_only_as_task(call))
+            result = await link.request(request)
             return await self._outward(call, owner, result)
         if link is None:
             raise BackendUnavailable(
@@ -101,8 +103,9 @@ class Router:
         """A result with the names and ids that clients know."""
         task_id = created_task(result)
         if task_id and (session := self._audience.get(call.caller.session)):
-            topic, public = task(task_id), public_task(owner.backend, task_id)
-            await self._subscriptions.add(owner.backend, topic, public, session)
+            with suppress(CallError):  # it runs by now: an error would have its client start it once more
+                public = public_task(owner.backend, task_id)
+                await self._subscriptions.add(owner.backend, task(task_id), public, session)
         rename = with_task_ids if task_id or call.kind is None else with_related
         result = rename(result, lambda one: public_task(owner.backend, one))
         return republish(result, lambda uri: self._published(call, owner, uri))
@@ -116,7 +119,8 @@ class Router:
     async def _tasks(self, call: Call) -> Json:
         """The tasks of this session, wherever they run; those of others are not its business."""
         found: list[Json] = []
-        for task_id in self._subscriptions.of(call.caller, task("").what):
+        session = self._audience.get(call.caller.session)
+        for task_id in self._subscriptions.of(session, task("").what) if session else ():
             one = replace(call, method="tasks/get", name=task_id, params={"taskId": task_id})
             try:
                 found.append(await self(one))
@@ -154,6 +158,14 @@ class Router:
                 f"{call.method} could mean any of {', '.join(backends)}: several servers have that extension"
             )
         raise MethodNotOffered(call.method)
+
+
+def _runs_only_as_task(call: Call) -> bool:
+    if call.kind is not Kind.TOOL or not call.caller.stateless:
+        return False
+    entry = find(call.catalog, call.kind, call.name, call.caller.allows)
+    execution = entry.definition.get("execution") if entry else None
+    return isinstance(execution, dict) and execution.get("taskSupport") == "required"
 
 
 def addressed(call: Call, original: str) -> Json:

@@ -10,16 +10,28 @@ import pytest
 
 from magictunnel.backends.base import Link, Request, Topic
 from magictunnel.backends.pool import Pool
+from magictunnel.backends.states import State
+from magictunnel.backends.supervisor import Limits, Supervisor
 from magictunnel.catalog.links import Links
 from magictunnel.catalog.merge import MergeRules, Override, ServerRules, merge
 from magictunnel.catalog.model import Catalog, Entry, Json, Kind, Listing
-from magictunnel.errors import AnswerError, BackendUnavailable, DeadlineExceeded, Unanswered, UnknownEntry
+from magictunnel.catalog.tasks import RELATED, public_task
+from magictunnel.errors import (
+    AnswerError,
+    BackendUnavailable,
+    BadParams,
+    DeadlineExceeded,
+    MethodNotOffered,
+    Unanswered,
+    UnknownEntry,
+)
 from magictunnel.pipeline.call import Call
 from magictunnel.pipeline.patience import CallLimits
 from magictunnel.router import Router, addressed
 from magictunnel.subscriptions import Subscriptions
 from magictunnel.wire.audience import Audience
 from magictunnel.wire.caller import Back, Caller
+from tests.support.memory import PlayedBack, PlayedBackend, until
 
 pytestmark = pytest.mark.anyio
 
@@ -118,8 +130,12 @@ class Up(Pool):
     def __init__(self, links: Mapping[str, Link]) -> None:
         super().__init__([])
         self.links = links
+        self.supervisors: dict[str, Supervisor] = {}
         self.callers: list[Caller] = []
         """For whom a link was asked for."""
+
+    def get(self, backend: str) -> Supervisor:
+        return self.supervisors.get(backend) or super().get(backend)
 
     async def link_for(self, backend: str, caller: Caller) -> Link:
         self.callers.append(caller)
@@ -420,6 +436,134 @@ async def test_a_stateless_caller_that_does_not_come_back_has_given_up_the_whole
         await Routed(a, ask_timeout=0.05)(asked_by(Person(thinks=float("inf")), stateless=True))
 
     assert a.cancelled == 1
+
+
+# --- tasks, and what else lies beyond the core
+
+
+BEYOND = merge(
+    {
+        "a": Listing({Kind.TOOL: [{"name": "x"}]}, {"extensions": {"vendor/notes": {}, "shared": {}}}),
+        "b": Listing({Kind.TOOL: [{"name": "y"}]}, {"extensions": {"shared": {}}}),
+    },
+    MergeRules(),
+)
+
+
+def beyond(method: str, name: str, params: Json | None = None) -> Call:
+    return Call("c1", method, None, name, params or {}, Caller("me"), BEYOND)
+
+
+@pytest.mark.parametrize(
+    ("result", "told"),
+    [
+        ({"task": {"taskId": "t1", "odd": None}}, {"task": {"taskId": public_task("a", "t1"), "odd": None}}),
+        ({"resultType": "task", "taskId": "t1"}, {"resultType": "task", "taskId": public_task("a", "t1")}),
+        (
+            {"content": [], "taskId": "t1", "_meta": {RELATED: {"taskId": "t1"}}},
+            {"content": [], "taskId": "t1", "_meta": {RELATED: {"taskId": public_task("a", "t1")}}},
+        ),
+    ],
+)
+async def test_a_task_in_a_result_is_told_by_the_id_that_leads_back_to_its_server(result: Json, told: Json) -> None:
+    assert await Routed(Told("a", result))(call(Kind.TOOL, "a__x", BEYOND)) == told
+
+
+@pytest.mark.parametrize("method", ["tasks/get", "tasks/cancel", "tasks/result", "tasks/update"])
+async def test_what_concerns_a_task_goes_to_the_server_that_runs_it_under_its_own_id(method: str) -> None:
+    a, b = Told("a"), Told("b", {"taskId": "t1", "status": "working"})
+    public = public_task("b", "t1")
+
+    result = await Routed(a, b)(beyond(method, public, {"taskId": public, "odd": None}))
+
+    assert result == {"taskId": public, "status": "working"}
+    assert [request.params for request in b.requests] == [{"taskId": "t1", "odd": None}]
+    assert a.requests == []
+
+
+@pytest.mark.parametrize("task_id", ["t1", "", public_task("gone", "t1")])
+async def test_a_task_that_nobody_runs_is_unknown(task_id: str) -> None:
+    with pytest.raises(UnknownEntry, match="Unknown task"):
+        await Routed(Told("a"), Told("b"))(beyond("tasks/get", task_id, {"taskId": task_id}))
+
+
+async def test_whoever_waits_for_the_outcome_of_a_task_waits_for_as_long_as_that_takes() -> None:
+    a = Told("a")
+    a.works = 0.2
+    public = public_task("a", "t1")
+
+    assert await Routed(a, timeout=0.05)(beyond("tasks/result", public, {"taskId": public})) == {"by": "a"}
+
+
+async def test_a_method_of_an_extension_goes_to_the_server_that_has_it_as_it_came() -> None:
+    a, b = Told("a"), Told("b")
+    params = {"odd": [None], "name": "a__x"}
+
+    assert await Routed(a, b)(beyond("notes/add", "notes/add", params)) == {"by": "a"}
+
+    (request,) = a.requests
+    assert (request.method, request.params) == ("notes/add", params)
+
+
+async def test_a_method_of_an_extension_that_several_servers_have_is_refused() -> None:
+    with pytest.raises(BadParams, match="could mean any of a, b"):
+        await Routed(Told("a"), Told("b"))(beyond("shared/add", "shared/add"))
+
+
+async def test_a_method_of_an_extension_that_nobody_has_is_not_found() -> None:
+    with pytest.raises(MethodNotOffered):
+        await Routed(Told("a"), Told("b"))(beyond("other/add", "other/add"))
+
+
+async def test_the_task_that_a_call_belongs_to_is_told_to_its_server_by_its_own_id() -> None:
+    a = Told("a")
+    made = call(Kind.TOOL, "a__x", BEYOND)
+    related = {"_meta": {RELATED: {"taskId": public_task("a", "t1")}}}
+
+    await Routed(a)(replace(made, params=made.params | related))
+
+    assert a.requests[0].params["_meta"] == {RELATED: {"taskId": "t1"}}
+
+
+async def test_a_session_lists_the_tasks_that_it_started_itself_and_no_others() -> None:
+    class Runs(Told):
+        async def request(self, request: Request) -> Json:
+            await super().request(request)
+            if request.method == "tasks/get":
+                return {"taskId": request.params["taskId"], "status": "working"}
+            return {"task": {"taskId": f"t{len(self.requests)}"}}
+
+    one, other = (Caller(session, session=session, back=PlayedBack()) for session in ("h1", "h2"))
+    routed = Routed(Runs("a"))
+    supervisor = Supervisor(PlayedBackend("a"), Limits(5.0, 5.0), lambda _name, _listing: None)
+    routed.pool.supervisors["a"] = supervisor
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(supervisor.run)
+        await until(lambda: supervisor.status.state is State.READY)
+        for session in (one, other):
+            routed.audience.join(session)
+            started = await routed(call(Kind.TOOL, "a__x", BEYOND, caller=during(session)))
+            assert started["task"]["taskId"].startswith(public_task("a", "t"))
+        listing = replace(beyond("tasks/list", ""), caller=during(one))
+
+        assert await routed(listing) == {"tasks": [{"taskId": public_task("a", "t1"), "status": "working"}]}
+        tasks.cancel_scope.cancel()
+
+
+def during(session: Caller) -> Caller:
+    """A session as it is while a request of it is under way: with ways back of that request's own."""
+    return replace(session, back=PlayedBack())
+
+
+async def test_a_task_that_cannot_be_followed_is_a_result_all_the_same() -> None:
+    """It runs by now: an error would have its client start it once more."""
+    session = Caller("me", session="h1")
+    routed = Routed(Told("a", {"task": {"taskId": "t1"}}))
+    routed.audience.join(session)
+
+    result = await routed(call(Kind.TOOL, "a__x", BEYOND, caller=session))
+
+    assert result == {"task": {"taskId": public_task("a", "t1")}}
 
 
 # --- resources

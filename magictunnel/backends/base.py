@@ -40,6 +40,8 @@ class Request:
     method: str
     params: Json
     caller: Caller = US
+    as_task: bool = False
+    """Whether it is for a tool of the handshake era that runs only as a task."""
 
 
 class Topic(NamedTuple):

@@ -26,12 +26,21 @@ from magictunnel.backends.asked import whom_to_ask, whom_to_tell
 from magictunnel.backends.base import US, LinkLost, Request, Terms, Topic, resource
 from magictunnel.backends.envelope import CLIENT_INFO, HeaderMap, enveloped, forwardable, headers, inner_result
 from magictunnel.backends.handshake import Opened
+from magictunnel.backends.jobs import run_as_task
 from magictunnel.backends.listing import all_pages, callable_tools
 from magictunnel.backends.rounds import drive
 from magictunnel.backends.subscriptions import Listener
 from magictunnel.catalog.model import EMPTY, Json, Kind
 from magictunnel.catalog.tasks import public_task, related_task, with_related
-from magictunnel.errors import BackendError, BackendUnavailable, BadParams, CallError, OutcomeUnknown, Unanswered
+from magictunnel.errors import (
+    BackendError,
+    BackendUnavailable,
+    BadParams,
+    CallError,
+    NoTasks,
+    OutcomeUnknown,
+    Unanswered,
+)
 from magictunnel.wire.caller import Back, Caller, most_verbose
 from magictunnel.wire.dispatcher import WireDispatcher
 from magictunnel.wire.http import CUT_OFF, NOT_SENT
@@ -162,11 +171,15 @@ class McpLink:
         if self.stateless:
             if caller.stateless:
                 return await self._send(request.method, request.params, caller)
+            if "task" in request.params:
+                raise NoTasks(self._name)
             return await drive(request.params, caller, lambda params: self._send(request.method, params, caller))
         if isinstance(request.params.get("requestState"), str):
             raise BadParams("requestState is not known, or no longer", hint="call again without it")
         if caller.log_level is not None or self._log_level is not None:
             await self.settle_level(caller.log_level)
+        if request.as_task and caller.stateless:
+            return await run_as_task(request.params, lambda method, params: self._send(method, params, caller))
         return await self._send(request.method, request.params, caller)
 
     async def settle_level(self, wanted: str | None = None) -> None:
