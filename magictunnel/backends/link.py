@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
@@ -19,12 +19,13 @@ from mcp.client.session import ClientSession
 from mcp.shared.dispatcher import CallOptions
 from mcp.shared.exceptions import MCPError
 from mcp.shared.inbound import x_mcp_header_map
-from mcp_types import CONNECTION_CLOSED, METHOD_NOT_FOUND
+from mcp_types import METHOD_NOT_FOUND
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from magictunnel.backends.asked import whom_to_ask, whom_to_tell
 from magictunnel.backends.base import US, LinkLost, Request, Terms, Topic, resource
 from magictunnel.backends.envelope import CLIENT_INFO, HeaderMap, enveloped, forwardable, headers, inner_result
+from magictunnel.backends.failures import dooms, failure, visits
 from magictunnel.backends.handshake import Opened
 from magictunnel.backends.jobs import run_as_task
 from magictunnel.backends.listing import all_pages, callable_tools
@@ -37,23 +38,17 @@ from magictunnel.errors import (
     BackendUnavailable,
     BadParams,
     CallError,
+    CannotAsk,
     NoTasks,
-    OutcomeUnknown,
     Unanswered,
 )
 from magictunnel.wire.caller import Back, Caller, most_verbose
 from magictunnel.wire.dispatcher import WireDispatcher
-from magictunnel.wire.http import CUT_OFF, NOT_SENT
 
 CANCEL_TIMEOUT = 5.0
 """Seconds that a server may take to accept word of a cancelled call."""
 MAX_ELICITED = 1_000
 """URL elicitations whose completion we still expect to be told of."""
-_CLOSED = "Connection closed"
-_BROKEN = (CUT_OFF, "SSE stream ended without a response", "SSE stream ended and reconnection", "SSE stream failed: ")
-"""What our HTTP client and the SDK's say when an answer can never come."""
-_STALE = ("Session terminated", "Session not found")
-
 _CHANGES = {
     "notifications/tools/list_changed": frozenset({Kind.TOOL}),
     "notifications/prompts/list_changed": frozenset({Kind.PROMPT}),
@@ -74,6 +69,8 @@ class _Sending:
     caller: Caller
     is_ours: bool
     """Nobody's call, but our own listing or subscription."""
+    questions: set[anyio.CancelScope] = field(default_factory=set)
+    """What its caller is being asked for it; no longer once it has ended."""
 
 
 _sending: ContextVar[_Sending | None] = ContextVar("sending", default=None)
@@ -242,6 +239,8 @@ class McpLink:
         finally:
             _sending.reset(outer)
             del self._in_flight[number]
+            for question in tuple(sending.questions):
+                question.cancel()
             if self._is_doomed:
                 self._wake_up()
 
@@ -249,19 +248,12 @@ class McpLink:
         if self._wire.is_closed or self._is_doomed:
             raise BackendUnavailable(self._name, "its connection has just ended", hint="it is being started again")
 
-    def _failure(self, error: MCPError, name: str, caller: Caller) -> CallError:
-        """What an error answer means: the backend's own, or the SDK's word for a connection that broke."""
-        if error.code == CONNECTION_CLOSED and error.message == NOT_SENT:
-            self._is_doomed = True
-            return BackendUnavailable(self._name, NOT_SENT, hint="start that server, or correct `url`")
-        if error.code == CONNECTION_CLOSED and (error.message == _CLOSED or error.message.startswith(_BROKEN)):
-            return OutcomeUnknown(self._name, name, error.message)
-        if error.message in _STALE:
-            self._is_doomed = True
-        if error.code == types.URL_ELICITATION_REQUIRED and isinstance(error.error.data, dict):
-            for elicitation in error.error.data.get("elicitations") or ():
-                self._expect_completion(elicitation, caller)
-        return BackendError(error.code, error.message, error.error.data)
+    def _failure(self, error: MCPError, what: str, caller: Caller) -> CallError:
+        meant = failure(self._name, what, error)
+        self._is_doomed |= dooms(meant)
+        for elicitation in visits(meant):
+            self._expect_completion(elicitation, caller)
+        return meant
 
     async def _tell_cancels(self) -> None:
         """Tell the server of calls that nobody waits for any more; beside them, so that a deadline is never late."""
@@ -286,12 +278,19 @@ class McpLink:
             raise MCPError(error.code, error.message, error.data) from error
 
     async def _answer(self, caller: Caller, method: str, params: Json) -> Json:
-        """A call's own clock bounds its answers too; what belongs to no call is bounded here."""
-        if any(sending.caller is caller for sending in self._in_flight.values()):
-            return await caller.back.ask(method, params)
-        with anyio.move_on_after(self._terms.ask_timeout):
-            return await caller.back.ask(method, params)
-        raise Unanswered(method, self._terms.ask_timeout)
+        """Ask, for as long as the call lasts that it is for; what belongs to no call is bounded here."""
+        sending = next((one for one in self._in_flight.values() if one.caller is caller), None)
+        if sending is None:
+            with anyio.move_on_after(self._terms.ask_timeout):
+                return await caller.back.ask(method, params)
+            raise Unanswered(method, self._terms.ask_timeout)
+        with anyio.CancelScope() as scope:
+            sending.questions.add(scope)
+            try:
+                return await caller.back.ask(method, params)
+            finally:
+                sending.questions.discard(scope)
+        raise CannotAsk(method, "the call that it was for has ended")
 
     def _outward(self, params: Json) -> Json:
         """What the server says, without what belongs to its connection with us, and with the task ids clients know."""

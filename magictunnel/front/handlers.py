@@ -48,6 +48,8 @@ from magictunnel.wire.caller import Back, Caller
 LISTEN = "subscriptions/listen"
 SUBSCRIBE = ("resources/subscribe", "resources/unsubscribe")
 _OPENINGS = ("initialize", "server/discover")
+_NOTIFICATIONS = frozenset(f"notifications/{name}" for name in ("initialized", "cancelled", "progress"))
+"""What a client says of its own connection."""
 _OWN = (*_OPENINGS, "ping", "tasks/")
 """What no server's extension can answer."""
 _A_MOMENT = 0.02
@@ -160,8 +162,8 @@ class Handlers:
 
     async def _notified(self, ctx: Context, call_next: CallNext) -> HandlerResult:
         caller = self.sessions.caller(ctx)
-        is_theirs = ctx.method == "notifications/roots/list_changed" or owners(self._source.live.current, ctx.method)
-        if caller and is_theirs:
+        is_theirs = ctx.method not in _NOTIFICATIONS and bool(owners(self._source.live.current, ctx.method))
+        if caller and (is_theirs or ctx.method == "notifications/roots/list_changed"):
             await self._source.tell_servers(caller.session, ctx.method, params_of(ctx))
         return await call_next(ctx)
 

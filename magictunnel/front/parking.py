@@ -17,12 +17,12 @@ from typing import Any
 import anyio
 from anyio.abc import TaskGroup
 from mcp.server.request_state import AESGCMRequestStateCodec, InvalidRequestState
-from mcp_types import URL_ELICITATION_REQUIRED
+from mcp_types import METHOD_NOT_FOUND, URL_ELICITATION_REQUIRED
 
 from magictunnel.catalog.model import Json
 from magictunnel.errors import BackendError, BadParams, CannotAsk
 from magictunnel.front.outbox import Outbox
-from magictunnel.wire.caller import Back
+from magictunnel.wire.caller import QUESTIONS, Back
 
 MAX_PARKED = 1_000
 """Calls that wait for answers at a time."""
@@ -88,6 +88,8 @@ class Parked:
 
     async def ask(self, method: str, params: Json) -> Json:
         """See `Back.ask`."""
+        if method not in QUESTIONS:
+            raise CannotAsk(method, "a client of the stateless era answers no such question", code=METHOD_NOT_FOUND)
         if self._lot.is_full:
             raise CannotAsk(method, f"{MAX_PARKED} calls wait for answers already", hint="try again later")
         self._count += 1

@@ -40,21 +40,21 @@ class Sessions:
     def open(self, ctx: Context, about: Json) -> None:
         """A client shakes hands; `about`: the params of its `initialize`."""
         connection = connection_of(ctx)
-        if connection in self._keys:
-            return
-        key = self._keys[connection] = f"h{next(self._numbers)}"
+        known = self.caller(ctx)
+        key = known.session if known else f"h{next(self._numbers)}"
         info, capabilities = about.get("clientInfo"), about.get("capabilities")
         name = info.get("name") if isinstance(info, dict) else None
-        back = SessionBack(connection, wants_of(lambda: self._audience.get(key)))
         self._audience.join(
             Caller(
                 str(name or "unnamed client")[:MAX_NAME],
                 session=key,
                 capabilities=capabilities if isinstance(capabilities, dict) else {},
-                back=back,
+                back=known.back if known else SessionBack(connection, wants_of(lambda: self._audience.get(key))),
             )
         )
-        connection.exit_stack.push_async_callback(self._close, connection)
+        if known is None:
+            self._keys[connection] = key
+            connection.exit_stack.push_async_callback(self._close, connection)
 
     def caller(self, ctx: Context) -> Caller | None:
         """The client whose connection a request came on, with its standing ways back."""
