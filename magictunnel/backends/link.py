@@ -120,6 +120,8 @@ class McpLink:
         return self
 
     async def __aexit__(self, *_why: object) -> None:
+        if late := self._wire.late_answers:
+            logger.info("%s: %d answer(s) came too late and were dropped", self._name, late)
         self._cancels.close()
         self._abandoned.close()
 

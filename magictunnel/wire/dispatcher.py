@@ -7,8 +7,9 @@ from typing import Any
 
 import anyio
 import anyio.abc
-from mcp.shared.dispatcher import DispatchContext, OnNotify, OnNotifyIntercept, OnRequest
+from mcp.shared.dispatcher import DispatchContext, OnNotify, OnNotifyIntercept, OnRequest, coerce_request_id
 from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
+from mcp_types import ErrorData, RequestId
 
 from magictunnel.catalog.model import Json
 
@@ -19,6 +20,8 @@ class WireDispatcher(JSONRPCDispatcher[Any]):
     on_closed: Callable[[], None] | None = None
     is_closed: bool = False
     is_http: bool = False
+    late_answers: int = 0
+    """Answers that came when nobody waited for them any more, and were dropped."""
     on_let_go: Callable[[], Awaitable[None]] | None = None
     """Told, within the context of a request, that its server has closed the stream on which it was to answer."""
     on_told: Callable[[str, Json], Awaitable[None] | None] | None = None
@@ -55,3 +58,8 @@ class WireDispatcher(JSONRPCDispatcher[Any]):
             self.is_closed = True
             if self.on_closed is not None:
                 self.on_closed()
+
+    def _resolve_pending(self, request_id: RequestId | None, outcome: dict[str, Any] | ErrorData) -> None:
+        # The SDK drops late answers itself, but tells nobody; this is its one place where they can be counted.
+        self.late_answers += request_id is None or coerce_request_id(request_id) not in self._pending
+        super()._resolve_pending(request_id, outcome)

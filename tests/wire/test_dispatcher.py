@@ -159,3 +159,22 @@ async def test_a_question_that_is_refused_is_answered_with_that_very_error() -> 
 
         assert (await reply(peer))["error"] == {"code": -7, "message": "no", "data": {"why": [1]}}
         tasks.cancel_scope.cancel()
+
+
+async def test_an_answer_for_which_nobody_waits_is_dropped_and_counted() -> None:
+    async with wired() as (wire, peer), anyio.create_task_group() as tasks:
+        await tasks.start(wire.run, refuse, ignore)
+        with anyio.CancelScope() as given_up:
+            tasks.start_soon(answer_when_cancelled, peer, given_up)
+            await wire.send_raw_request("tools/call", {}, {"request_id": 7, "cancel_on_abandon": False})
+        while not wire.late_answers:
+            await anyio.lowlevel.checkpoint()
+
+        assert wire.late_answers == 1
+        tasks.cancel_scope.cancel()
+
+
+async def answer_when_cancelled(peer: Peer, scope: anyio.CancelScope) -> None:
+    await peer.from_us.receive()
+    scope.cancel()
+    await peer.to_us.send(said(id=7, result={}))
