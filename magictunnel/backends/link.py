@@ -31,6 +31,7 @@ from magictunnel.backends.jobs import run_as_task
 from magictunnel.backends.listing import all_pages, callable_tools
 from magictunnel.backends.rounds import drive
 from magictunnel.backends.subscriptions import Listener
+from magictunnel.catalog.extensions import TASKS, in_stateless_terms
 from magictunnel.catalog.model import EMPTY, Json, Kind
 from magictunnel.catalog.tasks import public_task, related_task, with_related
 from magictunnel.errors import (
@@ -42,6 +43,7 @@ from magictunnel.errors import (
     NoTasks,
     Unanswered,
 )
+from magictunnel.wire.audience import union
 from magictunnel.wire.caller import Back, Caller, most_verbose
 from magictunnel.wire.dispatcher import WireDispatcher
 
@@ -172,14 +174,18 @@ class McpLink:
                 return await self._send(request.method, request.params, caller)
             if "task" in request.params:
                 raise NoTasks(self._name)
+            caller = replace(caller, capabilities=in_stateless_terms(caller.capabilities))
             return await drive(request.params, caller, lambda params: self._send(request.method, params, caller))
         if isinstance(request.params.get("requestState"), str):
             raise BadParams("requestState is not known, or no longer", hint="call again without it")
         if caller.log_level is not None or self._log_level is not None:
             await self.settle_level(caller.log_level)
-        if request.as_task and caller.stateless:
-            return await run_as_task(request.params, lambda method, params: self._send(method, params, caller))
-        return await self._send(request.method, request.params, caller)
+        if not caller.stateless:
+            return await self._send(request.method, request.params, caller)
+        params = {key: value for key, value in request.params.items() if key != "task"}  # it means nothing in its era
+        if request.as_task:
+            return await run_as_task(params, lambda method, params: self._send(method, params, caller))
+        return await self._send(request.method, params, caller)
 
     async def settle_level(self, wanted: str | None = None) -> None:
         """Have the server send what anybody wants to hear. A stateless server is told with each request instead."""
@@ -220,7 +226,8 @@ class McpLink:
         number = number or self._next_number()
         is_ours = caller is US
         if is_ours and self.stateless:
-            caller = replace(US, capabilities=self._terms.audience.capabilities)
+            known = self._terms.audience.capabilities
+            caller = replace(US, capabilities=union((known, {"extensions": {TASKS: {}}})))  # we listen for tasks
         sent = enveloped(params, self.era, caller, number, stateless=self.stateless)
         mirrored = self._mirrored.get(name, EMPTY) if isinstance(name, str) else EMPTY
         options: CallOptions = {

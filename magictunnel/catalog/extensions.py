@@ -34,6 +34,20 @@ def owners(catalog: Catalog, method: str) -> tuple[str, ...]:
     )
 
 
+def in_stateless_terms(capabilities: Json) -> Json:
+    """What a client of the handshake era can do, as a server of the stateless one is told.
+
+    Its sort of tasks, and word of changed roots, do not exist there; nor does the other sort of tasks in its own era.
+    """
+    told = {name: value for name, value in capabilities.items() if name != "tasks"}
+    extensions = told.get("extensions")
+    if isinstance(extensions, dict) and TASKS in extensions:
+        told["extensions"] = {name: value for name, value in extensions.items() if name != TASKS}
+    if isinstance(told.get("roots"), dict):
+        told["roots"] = {}
+    return told
+
+
 def _advertised(capabilities: Json) -> list[str]:
     keys = (capabilities.get(name) for name in ("extensions", "experimental"))
     return [str(extension) for one in keys if isinstance(one, dict) for extension in one]
