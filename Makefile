@@ -37,6 +37,12 @@ peers: $(STAMP) ## Compare with a direct connection to servers that others wrote
 conformance: $(STAMP) ## Run the official suite directly and through MagicTunnel, and compare check by check
 	$(BIN)/python -m tests.conformance $(ARGS)
 
+matrix: $(STAMP) ## Run each behaviour of the protocol in each of its ways, and write the table in docs/protocol.md
+	$(BIN)/python -m tests.journeys.matrix_report
+
+answers: $(STAMP) ## Have 100 callers answer 50 questions each, all at once, through shared servers
+	MAGICTUNNEL_ROUNDS=50 $(BIN)/python -m pytest tests/journeys/test_answers_land_in_their_own_call.py
+
 bench: $(STAMP) ## Measure what a call costs through MagicTunnel, next to a direct one
 	$(BIN)/python -m benchmarks.calls
 
@@ -52,4 +58,4 @@ lock: $(STAMP) ## Resolve the ranges of pyproject.toml into requirements.lock an
 clean: ## Remove the virtual environment and all caches
 	rm -rf $(VENV) .peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help setup run check test peers conformance bench fix lock clean
+.PHONY: help setup run check test peers conformance matrix answers bench fix lock clean

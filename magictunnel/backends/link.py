@@ -284,7 +284,7 @@ class McpLink:
             answer = await self._answer(caller, method, self._outward(params))
             return with_related(answer, lambda public: public.partition(".")[2])
         except CallError as error:
-            raise MCPError(error.code, error.message, error.data) from error
+            raise MCPError(error.code, str(error), error.data) from error
 
     async def _answer(self, caller: Caller, method: str, params: Json) -> Json:
         """Ask, for as long as the call lasts that it is for; what belongs to no call is bounded here."""
