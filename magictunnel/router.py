@@ -32,6 +32,7 @@ from magictunnel.wire.audience import Audience
 
 LimitsOf = Callable[[str, Kind | None, str], CallLimits]
 """`(backend, kind, name there)` -> how long a call may take."""
+SUBSCRIBE = ("resources/subscribe", "resources/unsubscribe")
 _UNBOUNDED = frozenset({"tasks/result"})
 """Answered when the task has ended, whenever that is; its client may cancel."""
 
@@ -70,25 +71,29 @@ class Router:
             return await self._tasks(call)
         owner = self._owner(call)
         limits = self._limits_of(owner.backend, call.kind, owner.uri)
+        clock = anyio.move_on_after(float("inf") if call.method in _UNBOUNDED else limits.timeout)
+        patient = Patient(call.caller, clock, limits.ask_timeout)
         link: Link | None = None
-        with anyio.move_on_after(float("inf") if call.method in _UNBOUNDED else limits.timeout) as clock:
-            if call.method == "resources/subscribe":
-                await self._subscriptions.add(owner.backend, resource(owner.uri), call.name, call.caller)
-                return {}
-            if call.method == "resources/unsubscribe":
-                await self._subscriptions.remove(owner.backend, resource(owner.uri), call.caller)
-                return {}
-            patient = Patient(call.caller, clock, limits.ask_timeout)
+        with clock:
+            if call.method in SUBSCRIBE:
+                link = await self._pool.get(owner.backend).ready()
+                return await self._subscribe(call, owner)
             link = await self._pool.link_for(owner.backend, call.caller)
             asking = replace(call.caller, back=patient)
             request = Request(call.method, addressed(call, owner.uri), asking, _runs_only_as_task(call))
-            result = await link.request(request)
-            return await self._outward(call, owner, result)
+            return await self._outward(call, owner, await link.request(request))
         if link is None:
-            raise BackendUnavailable(
-                owner.backend, f"it is still starting after {limits.timeout:g} s", hint="try again"
-            )
+            cause = f"it is still starting after {limits.timeout:g} s"
+            raise BackendUnavailable(owner.backend, cause, hint="try again")
         raise patient.abandoned or DeadlineExceeded(owner.backend, call.name, limits.timeout)
+
+    async def _subscribe(self, call: Call, owner: Place) -> Json:
+        topic = resource(owner.uri)
+        if call.method == "resources/subscribe":
+            await self._subscriptions.add(owner.backend, topic, call.name, call.caller)
+        else:
+            await self._subscriptions.remove(owner.backend, topic, call.caller)
+        return {}
 
     async def follow(self, call: Call) -> None:
         """Have the caller told of the task that `call` is for.
@@ -118,15 +123,18 @@ class Router:
 
     async def _tasks(self, call: Call) -> Json:
         """The tasks of this session, wherever they run; those of others are not its business."""
-        found: list[Json] = []
         session = self._audience.get(call.caller.session)
-        for task_id in self._subscriptions.of(session, task("").what) if session else ():
-            one = replace(call, method="tasks/get", name=task_id, params={"taskId": task_id})
-            try:
-                found.append(await self(one))
-            except CallError:
-                continue  # it has expired, or its server has gone
-        return {"tasks": found}
+        names = self._subscriptions.of(session, task("").what) if session else []
+        found: dict[str, Json] = {}
+
+        async def get(name: str) -> None:
+            with suppress(CallError):  # it has expired, or its server has gone
+                found[name] = await self(replace(call, method="tasks/get", name=name, params={"taskId": name}))
+
+        async with anyio.create_task_group() as tasks:
+            for name in names:
+                tasks.start_soon(get, name)
+        return {"tasks": [found[name] for name in names if name in found]}
 
     def _owner(self, call: Call) -> Place:
         if call.kind is None:

@@ -54,8 +54,7 @@ class Subscriptions:
         owner = self._owner(backend)
         key = _Key(backend, owner.session_of(caller), topic)
         async with self._turns[backend]:
-            if sum(caller.back in known for known in self._subscribers.values()) >= MAX_PER_CLIENT:
-                raise TooMany(MAX_PER_CLIENT, "subscriptions of this client", hint="unsubscribe from some")
+            self._make_room(topic, caller)
             if not self._subscribers.get(key):
                 await owner.follow(topic, caller)
             self._subscribers.setdefault(key, {})[caller.back] = _Subscriber(caller, public)
@@ -92,6 +91,15 @@ class Subscriptions:
                     for subscriber in subscribers.values():
                         told = self._named(backend, params, topic == key.topic, subscriber.public)
                         tasks.start_soon(subscriber.caller.back.tell, method, told)
+
+    def _make_room(self, topic: Topic, caller: Caller) -> None:
+        """Raise TooMany, or let go of the oldest task: nobody unsubscribes from those that have ended."""
+        own = [key for key, known in self._subscribers.items() if caller.back in known and key.topic.what == topic.what]
+        if len(own) < MAX_PER_CLIENT:
+            return
+        if topic != task(topic.name):
+            raise TooMany(MAX_PER_CLIENT, "subscriptions of this client", hint="unsubscribe from some")
+        self._subscribers[own[0]].pop(caller.back)
 
     def _named(self, backend: str, params: Json, is_it: bool, public: str) -> Json:
         """`params` with the name that the subscriber knows; of a sub-resource, the one that leads there."""

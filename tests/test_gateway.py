@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ import pytest
 from magictunnel.backends.states import State
 from magictunnel.catalog.model import Kind, Listing
 from magictunnel.config.model import Config, Naming, ServerConfig, ServerSettings, ToolConfig, Transport
+from magictunnel.front.server import FrontServer
 from magictunnel.gateway import build, own_secrets, publisher, running
 from magictunnel.pipeline.call import Call
 from magictunnel.wire.caller import Caller
+from tests.support.front import client_of
 from tests.support.memory import PlayedBackend
 from tests.support.raw import Script, command, tool
 
@@ -143,3 +146,20 @@ async def test_what_was_given_to_a_server_is_hidden(monkeypatch: pytest.MonkeyPa
             await gateway.settled()
 
             assert gateway.mask("with hunter2-hunter2") == "with ***"
+
+
+async def test_what_is_said_to_an_extension_reaches_the_servers_that_have_it_and_no_others() -> None:
+    has = PlayedBackend("has", TOOL, capabilities={"extensions": {"com.example/notes": {}}})
+    other = PlayedBackend("other", TOOL)
+    said = ("notifications/notes/seen", {"text": "for those who have it"})
+    async with AsyncExitStack() as stack:
+        stack.enter_context(anyio.fail_after(PATIENCE))
+        gateway = await stack.enter_async_context(running(build(config(), backends=[has, other])))
+        client = await stack.enter_async_context(client_of(FrontServer(gateway), "handshake"))
+        await client.open()
+        await client.send({"method": said[0], "params": said[1]})
+        await client.send({"method": "notifications/roots/list_changed"})
+        await client.until(lambda: len(other.links[0].told) > 0 and len(has.links[0].told) > 1)
+
+        assert [method for method, _ in other.links[0].told] == ["notifications/roots/list_changed"]
+        assert has.links[0].told[0] == said

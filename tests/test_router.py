@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import anyio
 import pytest
 
-from magictunnel.backends.base import Link, Request, Topic
+from magictunnel.backends.base import ANY_TERMS, AtPhase, Link, Request, Terms, Topic
 from magictunnel.backends.pool import Pool
 from magictunnel.backends.states import State
 from magictunnel.backends.supervisor import Limits, Supervisor
@@ -31,7 +32,7 @@ from magictunnel.router import Router, addressed
 from magictunnel.subscriptions import Subscriptions
 from magictunnel.wire.audience import Audience
 from magictunnel.wire.caller import Back, Caller
-from tests.support.memory import PlayedBack, PlayedBackend, until
+from tests.support.memory import PlayedBack, PlayedBackend, PlayedLink, until
 
 pytestmark = pytest.mark.anyio
 
@@ -323,6 +324,30 @@ async def test_a_call_that_takes_too_long_is_cancelled_at_its_server() -> None:
 async def test_a_server_that_does_not_come_up_in_time_got_nothing() -> None:
     with pytest.raises(BackendUnavailable, match=r"it is still starting after 0\.05 s"):
         await Routed(timeout=0.05)(call(Kind.TOOL, "a__x", TOOLS))
+
+
+async def test_a_server_that_is_up_and_does_not_answer_a_subscription_is_not_said_to_be_starting() -> None:
+    class Silent(PlayedBackend):
+        @asynccontextmanager
+        async def connect(self, at: AtPhase, terms: Terms = ANY_TERMS) -> AsyncIterator[PlayedLink]:
+            async with super().connect(at, terms) as link:
+
+                async def follow(_topic: Topic) -> None:
+                    await anyio.sleep_forever()
+
+                link.follow = follow  # type: ignore[method-assign]
+                yield link
+
+    routed = Routed(timeout=0.05)
+    backend = Silent("a", capabilities={"resources": {"subscribe": True}})
+    supervisor = Supervisor(backend, Limits(5.0, 5.0), lambda _name, _listing: None)
+    routed.pool.supervisors["a"] = supervisor
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(supervisor.run)
+        await until(lambda: supervisor.status.state is State.READY)
+        with pytest.raises(DeadlineExceeded):
+            await routed(replace(call(Kind.RESOURCE, "x:1", BOTH), method="resources/subscribe"))
+        tasks.cancel_scope.cancel()
 
 
 async def test_the_deadline_is_that_of_the_tool_as_its_server_knows_it() -> None:

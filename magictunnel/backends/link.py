@@ -266,10 +266,11 @@ class McpLink:
 
     async def _tell_cancels(self) -> None:
         """Tell the server of calls that nobody waits for any more; beside them, so that a deadline is never late."""
-        async for number in self._abandoned:
-            with anyio.move_on_after(CANCEL_TIMEOUT):
-                params = {"requestId": number, "reason": "the call was cancelled, or took too long"}
-                await self._wire.notify("notifications/cancelled", params)
+        with suppress(anyio.ClosedResourceError):  # the link has ended
+            async for number in self._abandoned:
+                with anyio.move_on_after(CANCEL_TIMEOUT):
+                    params = {"requestId": number, "reason": "the call was cancelled, or took too long"}
+                    await self._wire.notify("notifications/cancelled", params)
 
     def _asked(self, method: str, params: Json) -> Awaitable[Json] | None:
         return None if method == "ping" else self._ask(method, params)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 
 import anyio
 
@@ -60,11 +60,13 @@ class Pool:
         """Have the servers of a client's session send the log messages that are wanted now."""
         await self._for_each(session, lambda link: link.settle_level())
 
-    async def tell(self, session: str, method: str, params: Json) -> None:
-        """Send a notification of a client's session to the servers of its own era that serve it."""
-        await self._for_each(session, lambda link: link.tell(method, params))
+    async def tell(self, session: str, method: str, params: Json, to: Collection[str] | None = None) -> None:
+        """Send a notification of a client's session to the servers of its own era that serve it; only `to` these."""
+        await self._for_each(session, lambda link: link.tell(method, params), to)
 
-    async def _for_each(self, session: str, do: Callable[[Link], Awaitable[None]]) -> None:
+    async def _for_each(
+        self, session: str, do: Callable[[Link], Awaitable[None]], names: Collection[str] | None = None
+    ) -> None:
         """Over every open connection of the handshake era that serves this session; one that fails stops no other."""
 
         async def one(name: str, link: Link) -> None:
@@ -77,7 +79,7 @@ class Pool:
         async with anyio.create_task_group() as tasks:
             for name, supervisor in self._supervisors.items():
                 for link in supervisor.links(session):
-                    if not link.stateless:
+                    if not link.stateless and (names is None or name in names):
                         tasks.start_soon(one, name, link)
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Protocol
@@ -80,8 +80,8 @@ class Source(Protocol):
         """Have the servers of a session send the log messages that are wanted now."""
         ...
 
-    async def tell_servers(self, session: str, method: str, params: Json) -> None:
-        """Pass a notification of a session on to its servers."""
+    async def tell_servers(self, session: str, method: str, params: Json, to: Collection[str] | None = None) -> None:
+        """Pass a notification of a session on to its servers; only `to` these."""
         ...
 
     async def unsubscribe(self, caller: Caller) -> None:
@@ -162,9 +162,10 @@ class Handlers:
 
     async def _notified(self, ctx: Context, call_next: CallNext) -> HandlerResult:
         caller = self.sessions.caller(ctx)
-        is_theirs = ctx.method not in _NOTIFICATIONS and bool(owners(self._source.live.current, ctx.method))
-        if caller and (is_theirs or ctx.method == "notifications/roots/list_changed"):
+        if caller and ctx.method == "notifications/roots/list_changed":
             await self._source.tell_servers(caller.session, ctx.method, params_of(ctx))
+        elif caller and ctx.method not in _NOTIFICATIONS and (to := owners(self._source.live.current, ctx.method)):
+            await self._source.tell_servers(caller.session, ctx.method, params_of(ctx), to)
         return await call_next(ctx)
 
     async def _open(self, ctx: Context, call_next: CallNext) -> HandlerResult:

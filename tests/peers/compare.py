@@ -5,7 +5,8 @@
 - The stateless era has every server say who it is and how long its answer holds. That is said of the connection it
   comes over, so ours says it of us: `resultType`, `ttlMs`, `cacheScope`, and one key in `_meta`.
 - What is asked by a name that nobody has is refused by us, as the protocol says (see the tests for it).
-- A server of the handshake era is told what we can do as a client, whoever our client is.
+- A server is told what its clients can do, so the client of either connection says that it can do all that we relay.
+- A tool that runs as a task alone has a result for a client of the stateless era, which could not ask for it so.
 
 Besides, two runs of one server differ in what its `Ask` says: the time of day, the id of a session.
 """

@@ -90,6 +90,8 @@ class Recorder:
         direct = self.direct(name, route.era).answered[name]
         found: dict[str, tuple[Json, Json]] = {}
         for label, ask in self.server(name).asks.items():
+            if ask.as_task and route.era == "stateless":
+                continue
             pair = comparable(direct[label], ask, route.era), comparable(tour.answered[name][label], ask, route.era)
             self.compared[name] += 1
             if pair[0] != pair[1]:
@@ -102,7 +104,7 @@ class Recorder:
             return self.direct(name, "handshake")
 
         async def record() -> Tour:
-            capabilities = await _our_capabilities(self._box.root)
+            capabilities = await _all_capabilities(self._box.root)
             async with self.running(name) as server, self._client(server, era, capabilities) as client:
                 return await _tour(client, {name: server}, lambda _name, ask: ask.params)
 
@@ -171,20 +173,21 @@ class Recorder:
 
     @asynccontextmanager
     async def _front(self, servers: Mapping[str, Server], route: Route) -> AsyncIterator[RawClient]:
+        capabilities = await _all_capabilities(self._box.root)
         config = self._box.root / "mcp.json"
         entries = {name: server.entry for name, server in servers.items()}
         config.write_text(json.dumps({"mcpServers": entries, "start_wait": "60s"}), encoding="utf-8")
         if route.front == "stdio":
             command = [sys.executable, "-m", "magictunnel", "serve", "--stdio", "-c", str(config)]
             environ = get_default_environment() | dict([self._mark.split("=")])
-            async with stdio_client(command, environ, str(self._box.root), route.era, {}) as client:
+            async with stdio_client(command, environ, str(self._box.root), route.era, capabilities) as client:
                 yield client
             return
         loaded = load(config)
         assert not loaded.problems
         async with world(more=dict(loaded.servers), start_wait=loaded.start_wait) as w:
             path = "sse" if route.front == "sse" else "mcp"
-            async with http_client(f"http://127.0.0.1:{w.port}/{path}", route.era, {}) as client:
+            async with http_client(f"http://127.0.0.1:{w.port}/{path}", route.era, capabilities) as client:
                 yield client
 
     def run(self, record: Callable[[], Awaitable[Found]]) -> Found:
@@ -213,8 +216,8 @@ async def _tour(client: RawClient, servers: Mapping[str, Server], params_of: Cal
     return tour
 
 
-async def _our_capabilities(folder: Path) -> Json:
-    """What we tell a server of the handshake era that its client can do."""
+async def _all_capabilities(folder: Path) -> Json:
+    """All that a client can be asked through us: what a server is told as long as there is no client."""
     transcript = folder / f"{uuid.uuid4().hex}.jsonl"
     script = Script(name="probe", era="handshake", transcript=str(transcript))
     async with world([script], folder) as w:

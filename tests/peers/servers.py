@@ -21,6 +21,8 @@ class Ask:
     method: str
     params: Json
     varies: tuple[str, ...] = ()
+    as_task: bool = False
+    """It wants to be run as a task. A client of the stateless era cannot say so; for it, we do."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,9 @@ def everything_asks() -> dict[str, Ask]:
         "read what was made": _read("demo://resource/session/x.gz"),
         "made resource": _call("gzip-file-as-resource", gzip | {"outputType": "resource"}),
         "refused address": _call("gzip-file-as-resource", gzip | {"data": "ftp://nowhere/x"}),
-        "task wanted": _call("simulate-research-query", {"topic": "x"}),
+        "task wanted": Ask(
+            "tools/call", {"name": "simulate-research-query", "arguments": {"topic": "x"}}, as_task=True
+        ),
         "toggle on": _call("toggle-simulated-logging", {}, session),
         "toggle off": _call("toggle-simulated-logging", {}, session),
         "updates on": _call("toggle-subscriber-updates", {}, session),

@@ -35,6 +35,16 @@ def test_a_server_answers_as_if_nobody_stood_in_between(recorder: Recorder, rout
 
 
 @needs_node
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.era == "stateless"], ids=str)
+def test_a_tool_that_runs_as_a_task_alone_has_a_result_for_a_stateless_client(recorder: Recorder, route: Route) -> None:
+    direct = recorder.direct("everything", route.era).answered["everything"]["task wanted"]["result"]
+    ours = recorder.through(tuple(recorder.servers), route).answered["everything"]["task wanted"]["result"]
+    assert direct["isError"]
+    assert not ours.get("isError")
+    assert ours["content"][0]["text"].startswith("# Research Report: x")
+
+
+@needs_node
 @in_both_eras
 @over_the_network
 def test_a_server_over_the_network_does_too(recorder: Recorder, route: Route, name: str) -> None:

@@ -61,17 +61,32 @@ class RawClient:
 
     async def ask(self, method: str, params: Json | None = None) -> Json:
         """The answer as it came, `{"result": ...}` or `{"error": ...}`; progress that came before it under `told`."""
-        self._last += 1
-        message: Json = {"id": self._last, "method": method, "params": dict(params or {})}
-        if self._era == "stateless":
-            message["params"]["_meta"] = self._envelope() | message["params"].get("_meta", {})
         told: list[Json] = []
+        again: Json = {}
         with anyio.fail_after(PATIENCE):
-            await self._send(message)
-            while (answer := await self._wire.receive()).get("id") != self._last or "method" in answer:
-                await self._hear(answer, told)
+            while True:
+                answer = await self._exchange(method, dict(params or {}) | again, told)
+                asked = answer.get("result", {})
+                if asked.get("resultType") != "input_required":
+                    break
+                again = {key: asked[key] for key in ("requestState",) if key in asked}
+                questions = asked.get("inputRequests", {})
+                again["inputResponses"] = {key: self._answer(one["method"]) for key, one in questions.items()}
         found: Json = {key: answer[key] for key in ("result", "error") if key in answer}
         return found | {"told": told} if told else found
+
+    async def _exchange(self, method: str, params: Json, told: list[Json]) -> Json:
+        self._last += 1
+        if self._era == "stateless":
+            params = params | {"_meta": self._envelope() | params.get("_meta", {})}
+        await self._send({"id": self._last, "method": method, "params": params})
+        while (answer := await self._wire.receive()).get("id") != self._last or "method" in answer:
+            await self._hear(answer, told)
+        return answer
+
+    def _answer(self, method: str) -> Json:
+        """What it answers when it is asked by an answer."""
+        return {"roots": []} if method == "roots/list" else {"action": "cancel"}
 
     async def all(self, method: str, key: str) -> list[Json]:
         """Every page of a list."""

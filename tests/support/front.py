@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -64,7 +64,7 @@ class PlayedSource:
     async def settle_levels(self, session: str) -> None:
         self.settled_levels.append(session)
 
-    async def tell_servers(self, session: str, method: str, params: Json) -> None:
+    async def tell_servers(self, session: str, method: str, params: Json, to: Collection[str] | None = None) -> None:
         self.told.append((session, method, params))
 
     async def unsubscribe(self, caller: Caller) -> None:
