@@ -14,8 +14,8 @@ import anyio
 from magictunnel.backends.base import Backend
 from magictunnel.backends.mcp import McpBackend
 from magictunnel.backends.pool import Pool
-from magictunnel.backends.states import Status
-from magictunnel.backends.supervisor import Limits, Supervisor
+from magictunnel.backends.states import Limits, Status
+from magictunnel.backends.supervisor import Supervisor
 from magictunnel.catalog.links import Links
 from magictunnel.catalog.live import LiveCatalog
 from magictunnel.catalog.model import Conflict, Entry, Kind, Listing

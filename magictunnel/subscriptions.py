@@ -23,8 +23,8 @@ _PATIENCE = 5.0
 
 class _Key(NamedTuple):
     backend: str
-    session: str
-    """The client that has a connection of its own to the backend; empty: it is shared."""
+    line: str
+    """The connection to the backend on which it is told of (`Supervisor.line_of`); empty: the one it shares."""
     topic: Topic
 
 
@@ -52,7 +52,7 @@ class Subscriptions:
             CallError: its owner refuses, or cannot; or it has too many.
         """
         owner = self._owner(backend)
-        key = _Key(backend, owner.session_of(caller), topic)
+        key = _Key(backend, owner.line_of(caller), topic)
         async with self._turns[backend]:
             self._make_room(topic, caller)
             if not self._subscribers.get(key):
@@ -61,7 +61,7 @@ class Subscriptions:
 
     async def remove(self, backend: str, topic: Topic, caller: Caller) -> None:
         """Tell `caller` no more; the last one's owner is told so. To one that is not subscribed nothing happens."""
-        await self._remove([_Key(backend, self._owner(backend).session_of(caller), topic)], caller)
+        await self._remove([_Key(backend, self._owner(backend).line_of(caller), topic)], caller)
 
     async def drop(self, caller: Caller) -> None:
         """A client has gone."""
@@ -79,7 +79,7 @@ class Subscriptions:
                 return next(iter(known.values())).caller
         return None
 
-    async def told(self, backend: str, session: str, followed: Topic | None, method: str, params: Json) -> None:
+    async def told(self, backend: str, line: str, followed: Topic | None, method: str, params: Json) -> None:
         """Something happened to `followed`, or to what `params` name: tell whoever wants to hear of it.
 
         Each is told at its own pace: one that does not read holds up no other.
@@ -87,7 +87,7 @@ class Subscriptions:
         topic = _topic(params)
         async with anyio.create_task_group() as tasks:
             for key, subscribers in self._subscribers.items():
-                if key[:2] == (backend, session) and (key.topic == followed or _covers(key.topic, topic, followed)):
+                if key[:2] == (backend, line) and (key.topic == followed or _covers(key.topic, topic, followed)):
                     for subscriber in subscribers.values():
                         told = self._named(backend, params, topic == key.topic, subscriber.public)
                         tasks.start_soon(subscriber.caller.back.tell, method, told)

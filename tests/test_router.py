@@ -11,8 +11,8 @@ import pytest
 
 from magictunnel.backends.base import ANY_TERMS, AtPhase, Link, Request, Terms, Topic
 from magictunnel.backends.pool import Pool
-from magictunnel.backends.states import State
-from magictunnel.backends.supervisor import Limits, Supervisor
+from magictunnel.backends.states import Limits, State
+from magictunnel.backends.supervisor import Supervisor
 from magictunnel.catalog.links import Links
 from magictunnel.catalog.merge import MergeRules, Override, ServerRules, merge
 from magictunnel.catalog.model import Catalog, Entry, Json, Kind, Listing

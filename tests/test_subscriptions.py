@@ -10,8 +10,8 @@ import pytest
 
 from magictunnel import subscriptions
 from magictunnel.backends.base import Topic, resource, task
-from magictunnel.backends.states import State
-from magictunnel.backends.supervisor import Limits, Supervisor
+from magictunnel.backends.states import Limits, State
+from magictunnel.backends.supervisor import Supervisor
 from magictunnel.catalog.model import Json
 from magictunnel.catalog.tasks import public_task
 from magictunnel.config.model import Sharing

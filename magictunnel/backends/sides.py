@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -17,7 +19,7 @@ from typing import NamedTuple
 import anyio
 from anyio.abc import TaskGroup
 
-from magictunnel.backends.base import Backend, Link, Phase, Terms
+from magictunnel.backends.base import Backend, Link, Phase, Terms, Topic
 from magictunnel.catalog.model import Kind
 from magictunnel.config.model import Era, Sharing
 from magictunnel.errors import BackendUnavailable, CallError, StartFailure
@@ -27,6 +29,8 @@ from magictunnel.wire.caller import Caller
 logger = logging.getLogger(__name__)
 
 
+_AGAIN = 1.0
+"""Seconds before a connection is opened again on which something is followed."""
 MAX_KINDS = 16
 """Sets of client capabilities for which a server over HTTP gets a session each."""
 
@@ -88,14 +92,15 @@ class Sides:
         backend: Backend,
         start_timeout: float,
         terms: Callable[[Side], Terms],
-        on_changed: Callable[[frozenset[Kind]], None],
+        on_changed: Callable[[Side, Link, frozenset[Kind]], None],
     ) -> None:
-        """`on_changed`: a server of the handshake era says that it offers something else on any of its sessions."""
+        """`on_changed`: a server says, on one of these connections, that it offers something else."""
         self._on_changed = on_changed
         self._backend = backend
         self._start_timeout = start_timeout
         self._terms = terms
         self._lines: dict[Side, _Line] = {}
+        self._followed: defaultdict[Side, set[Topic]] = defaultdict(set)
 
     @property
     def links(self) -> list[tuple[Side, Link]]:
@@ -124,9 +129,36 @@ class Sides:
         """End the connections of a client session."""
         for side, line in self._lines.items():
             if side.session == session:
+                self._followed.pop(side, None)
                 line.scope.cancel()
 
+    async def follow(self, side: Side, topic: Topic, tasks: TaskGroup) -> None:
+        """Have the server tell of something on such a connection; it is opened again for that if it ends.
+
+        Raises:
+            CallError: it does not open, or the server refuses.
+        """
+        await (await self.get(side, tasks)).follow(topic)
+        self._followed[side].add(topic)
+
+    async def forget(self, side: Side, topic: Topic) -> None:
+        """Hear no more of it; on a connection that is gone there is nothing to do."""
+        self._followed[side].discard(topic)
+        line = self._lines.get(side)
+        if line and line.link:
+            await line.link.forget(topic)
+
     async def _keep(self, side: Side, line: _Line) -> None:
+        """One connection, and the next one, for as long as somebody follows something on it."""
+        await self._hold(side, line)
+        while self._followed.get(side):
+            await anyio.sleep(_AGAIN)
+            if side in self._lines:
+                return
+            line = self._lines[side] = _Line()
+            await self._hold(side, line)
+
+    async def _hold(self, side: Side, line: _Line) -> None:
         """One connection, from start to end."""
         # A copy, since a backend keeps the evidence of its latest connection, and the main one's is not ours.
         backend = copy(self._backend)
@@ -134,7 +166,7 @@ class Sides:
         try:
             with line.scope:
                 async with backend.connect(line.at, self._terms(side)) as link:
-                    await self._attend(line, link)
+                    await self._attend(side, line, link)
             if not line.decided.is_set():
                 line.failure = backend.explain(line.phase, TimeoutError(f"no answer in {self._start_timeout:g} s"))
         except Exception as error:  # noqa: BLE001 whatever ends a connection is told to who waits for it
@@ -145,16 +177,19 @@ class Sides:
             line.decided.set()
             del self._lines[side]
 
-    async def _attend(self, line: _Line, link: Link) -> None:
+    async def _attend(self, side: Side, line: _Line, link: Link) -> None:
         """Serve calls over `link` until it ends."""
         if link.stateless:
             await _know_tools(link)
+        for topic in tuple(self._followed.get(side, ())):
+            with suppress(CallError):
+                await link.follow(topic)
         line.scope.deadline = float("inf")
         line.link = link
         line.decided.set()
         while True:
             changed = await link.changed()
-            self._on_changed(changed)
+            self._on_changed(side, link, changed)
             if link.stateless and Kind.TOOL in changed:
                 await _know_tools(link)
 

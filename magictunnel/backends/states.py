@@ -8,7 +8,12 @@ from enum import StrEnum
 
 from magictunnel.backends.base import Phase
 from magictunnel.catalog.model import EMPTY, Kind
+from magictunnel.config.model import DEFAULT_ASK_TIMEOUT, Sharing
 from magictunnel.errors import StartFailure
+
+FIRST_PAUSE = 0.5
+LONGEST_PAUSE = 30.0
+"""Seconds between attempts: the pause doubles from the first to the longest, with up to a quarter of jitter."""
 
 
 class State(StrEnum):
@@ -59,3 +64,20 @@ class Status:
     """Failures in a row."""
     took: float = 0.0
     """Seconds from launch to the complete listing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds: for a start, for which entries outlive their server, for an answer. And who shares a connection."""
+
+    start_timeout: float
+    grace: float
+    session: Sharing = Sharing.SHARED
+    ask_timeout: float = DEFAULT_ASK_TIMEOUT
+    poll: float | None = None
+    """Between two looks at a followed resource of a server that does not tell of updates; None: nobody looks."""
+
+
+def pause_before(attempt: int) -> float:
+    """Seconds to wait before the attempt that follows `attempt` failures in a row."""
+    return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** max(0, min(attempt, 16) - 1))

@@ -7,78 +7,40 @@ import logging
 import random
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import replace
 
 import anyio
 from anyio.abc import TaskGroup
 
 from magictunnel.backends.base import NO_NEIGHBOURS, Backend, Link, Phase, Request, Terms, Topic, resource
+from magictunnel.backends.news import Lined, News
 from magictunnel.backends.poll import Poller
 from magictunnel.backends.sides import Side, Sides, side_for
-from magictunnel.backends.states import TRANSITIONS, Event, State, Status
+from magictunnel.backends.states import TRANSITIONS, Event, Limits, State, Status, pause_before
 from magictunnel.catalog.model import Json, Kind, Listing
 from magictunnel.catalog.promises import can_subscribe
-from magictunnel.config.model import DEFAULT_ASK_TIMEOUT, Era, Sharing
-from magictunnel.errors import BackendError, BackendUnavailable, CallError, MethodNotOffered, StartFailure
-from magictunnel.wire.audience import Audience
+from magictunnel.config.model import Era, Sharing
+from magictunnel.errors import BackendUnavailable, CallError, MethodNotOffered, StartFailure
+from magictunnel.wire.audience import Audience, union
 from magictunnel.wire.caller import Caller
 
 MAIN = Side()
 """The connection that is kept up, and that the listing comes from."""
 
-FIRST_PAUSE = 0.5
-LONGEST_PAUSE = 30.0
-"""Seconds between attempts: the pause doubles from the first to the longest, with up to a quarter of jitter."""
 STABLE = 10.0
 """Seconds of being ready after which a failure is not taken for another of a server that cannot stay up."""
 COMPANY = 0.1
 """Seconds to wait, when something changed, for more that changes with it."""
+_OTHER_ERA = 2.0
+"""Seconds for a server to say what it promises in its other era."""
 RELIST = 5.0
 """Seconds after which a listing that could not be had is asked for again."""
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Seconds: for a start, for which entries outlive their server, for an answer. And who shares a connection."""
-
-    start_timeout: float
-    grace: float
-    session: Sharing = Sharing.SHARED
-    ask_timeout: float = DEFAULT_ASK_TIMEOUT
-    poll: float | None = None
-    """Between two looks at a followed resource of a server that does not tell of updates; None: nobody looks."""
-
-
 OnListing = Callable[[str, Listing | None], None]
 """Takes a backend's name, and what it offers now (None: nothing any more)."""
-
-
-class News(Protocol):
-    """Takes what a backend tells of its resources and tasks, by name. See `Subscriptions`."""
-
-    async def told(self, backend: str, session: str, followed: Topic | None, method: str, params: Json) -> None:
-        """`session`: whose own connection it came on; empty: a shared one."""
-        ...
-
-    def whose_task(self, backend: str, task_id: str) -> Caller | None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Neighbours:
-    """What one connection needs of the clients' side. See `Neighbours`."""
-
-    backend: str
-    session: str
-    news: News
-
-    async def told(self, followed: Topic | None, method: str, params: Json) -> None:
-        await self.news.told(self.backend, self.session, followed, method, params)
-
-    def whose_task(self, task_id: str) -> Caller | None:
-        return self.news.whose_task(self.backend, task_id) if task_id else None
 
 
 class Supervisor:
@@ -100,6 +62,7 @@ class Supervisor:
         self._news = news
         self._link: Link | None = None
         self._sides = Sides(backend, limits.start_timeout, self._terms, self._changed_aside)
+        self._listing = Listing()
         self._poller = Poller(limits.poll, self._read, self._found_updated) if limits.poll else None
         self._refused: set[Side] = set()
         """Side connections that the server does not open; the main one serves instead."""
@@ -131,7 +94,7 @@ class Supervisor:
         try:
             while True:
                 failure = await self._attempt()
-                if failure is None:
+                if failure is None or self._gives_way():
                     continue
                 was_ready = self.status.state is State.READY
                 if was_ready:
@@ -143,6 +106,13 @@ class Supervisor:
                 await self._pause()
         finally:
             self._step(Event.STOP)
+
+    def _gives_way(self) -> bool:
+        """Whether a server that does not open in the era of its first client is opened as before, at once."""
+        if self._handshake_first is None or self._is_used or self.status.state is State.READY:
+            return False
+        self._handshake_first, self._is_used = None, True
+        return True
 
     async def ready(self) -> Link:
         """The backend's link; while it is starting, wait for it (the caller bounds the wait).
@@ -199,38 +169,58 @@ class Supervisor:
         main = [] if self._link is None or (own and session) else [self._link]
         return main + sides
 
-    def session_of(self, caller: Caller) -> str:
-        """The session whose own connection serves `caller`; empty where it shares one."""
-        return caller.session if self._limits.session is Sharing.PER_CLIENT else ""
+    def line_of(self, caller: Caller) -> str:
+        """A name for the connection on which `caller` hears of what it follows; empty for the main one."""
+        return self.line_name(self._following(caller) or MAIN)
+
+    def line_name(self, side: Side) -> str:
+        """A name for what is told on a connection; empty where it is as good as told on the main one."""
+        if side.session:
+            return side.session
+        is_apart = side.era is not Era.AUTO and self._link is not None and not self._link.sessions_are_cheap
+        return side.era.value if is_apart else ""
 
     async def follow(self, topic: Topic, caller: Caller) -> None:
-        """Have the server tell of a resource or task. On the main connection that outlives a reconnect.
+        """Have the server tell of a resource or task, also after it was opened again.
 
         Raises:
             CallError: it cannot, or will not.
         """
-        link = await (self.link_for(caller) if self.session_of(caller) else self.ready())
-        if topic.what == resource("").what and not can_subscribe(link.capabilities):
+        main = await self.ready()
+        if topic.what == resource("").what and not can_subscribe(main.capabilities):
             if self._poller is None or self._tasks is None:
                 raise MethodNotOffered("resources/subscribe")
             self._poller.follow(topic.name, self._tasks)
             return
-        await link.follow(topic)
-        if link is self._link:
-            self._followed.add(topic)
+        side = self._following(caller)
+        if side is not None and self._tasks is not None:
+            await self._sides.follow(side, topic, self._tasks)
+            return
+        await main.follow(topic)
+        self._followed.add(topic)
 
     async def forget(self, topic: Topic, caller: Caller) -> None:
         """Hear no more of it; on a connection that is gone there is nothing to do."""
         if self._poller is not None:
             self._poller.forget(topic.name)
-        session = self.session_of(caller)
-        own = [link for side, link in self._sides.links if side.session == session]
-        link = next(iter(own), None) if session else self._link
-        if not session:
+        side = self._following(caller)
+        with suppress(CallError):
+            if side is not None:
+                await self._sides.forget(side, topic)
+                return
             self._followed.discard(topic)
-        if link is not None:
-            with suppress(CallError):
-                await link.forget(topic)
+            if self._link is not None:
+                await self._link.forget(topic)
+
+    def _following(self, caller: Caller) -> Side | None:
+        """The side connection on which `caller` hears of what it follows: one with another process behind it.
+
+        Sessions with one server over HTTP are equal, so there the main one does.
+        """
+        if self._link is None:
+            return Side(session=caller.session) if self._limits.session is Sharing.PER_CLIENT else None
+        side = side_for(self._link, caller, self._limits.session)
+        return side if side and self.line_name(side) and side not in self._refused else None
 
     async def settled(self) -> None:
         """Wait until the first attempt has ended, well or badly."""
@@ -241,15 +231,16 @@ class Supervisor:
         """One connection, from start to end; returns why it ended, or None if it is to be opened again at once."""
         if self.status.state is not State.STARTING:
             self._step(Event.ATTEMPT, phase=Phase.RESOLVE)
+        self._refused.clear()
         started = anyio.current_time()
         with anyio.CancelScope(deadline=started + self._limits.start_timeout) as scope:
             try:
                 async with self._backend.connect(self._at, self._terms(MAIN)) as link:
-                    listing = await self._list(link)
+                    self._listing = await self._list(link)
                     scope.deadline = float("inf")
-                    self._ready(link, listing, anyio.current_time() - started)
+                    self._ready(link, anyio.current_time() - started)
                     with anyio.CancelScope() as self._turn:
-                        await self._keep(link, listing)
+                        await self._keep(link)
                     return None
             except Exception as error:  # noqa: BLE001 whatever ends a connection is this backend's state
                 return self._backend.explain(self.status.phase, error)
@@ -261,11 +252,23 @@ class Supervisor:
     async def _list(self, link: Link) -> Listing:
         self._at(Phase.LIST)
         entries = {kind: tuple(await link.list(kind)) for kind in Kind}
-        capabilities = link.capabilities
+        capabilities = union((link.capabilities, await self._capabilities_of_other_era(link)))
         if self._poller is not None and Kind.RESOURCE.capability in capabilities:
             told = capabilities[Kind.RESOURCE.capability]
             capabilities = capabilities | {Kind.RESOURCE.capability: told | {"subscribe": True}}
         return Listing(entries, capabilities, link.instructions, dict(link.hints))
+
+    async def _capabilities_of_other_era(self, link: Link) -> Json:
+        """What a server that speaks both eras promises in the other; asked only where that needs no other process."""
+        if not (link.may_speak_other_era and link.sessions_are_cheap) or self._tasks is None:
+            return {}
+        other = Side(Era.HANDSHAKE if link.stateless else Era.STATELESS)
+        with anyio.move_on_after(_OTHER_ERA):
+            try:
+                return (await self._sides.get(other, self._tasks)).capabilities
+            except BackendUnavailable:
+                self._refused.add(other)
+        return {}
 
     def _terms(self, side: Side) -> Terms:
         """On what terms a connection is opened: for whom, and so in which era."""
@@ -276,7 +279,7 @@ class Supervisor:
             era=side.era,
             handshake_first=side is MAIN and self._tries_handshake_first,
             audience=audience,
-            neighbours=_Neighbours(self.name, side.session, self._news) if self._news else NO_NEIGHBOURS,
+            neighbours=Lined(self.name, lambda: self.line_name(side), self._news) if self._news else NO_NEIGHBOURS,
             ask_timeout=self._limits.ask_timeout,
         )
 
@@ -291,9 +294,17 @@ class Supervisor:
         if self._news is not None:
             await self._news.told(self.name, "", resource(uri), "notifications/resources/updated", {"uri": uri})
 
-    def _changed_aside(self, kinds: frozenset[Kind]) -> None:
-        if self._link is not None:
+    def _changed_aside(self, side: Side, link: Link, kinds: frozenset[Kind]) -> None:
+        """A side connection says that lists changed: the server's, or those of a process of its own.
+
+        Of two processes, the last one to say so is listed.
+        """
+        if self._link is None or self._tasks is None or side.session:
+            return
+        if side.able or self._link.sessions_are_cheap:
             self._link.mark(kinds)
+        else:
+            self._tasks.start_soon(self._relist, link, kinds)
 
     async def _follow_again(self, link: Link, topic: Topic) -> None:
         try:
@@ -301,18 +312,17 @@ class Supervisor:
         except CallError as error:
             logger.warning("%s: it does not tell of %s any more: %s", self.name, topic.name, error)
 
-    def _ready(self, link: Link, listing: Listing, took: float) -> None:
+    def _ready(self, link: Link, took: float) -> None:
         self._link = link
-        self._refused.clear()
         if self._tasks is not None:
             for topic in self._followed:
                 self._tasks.start_soon(self._follow_again, link, topic)
         self._up_since = anyio.current_time()
-        self._publish(listing)
+        self._publish(self._listing)
         self._step(Event.LISTED, phase=Phase.SERVE, era=link.era, attempts=0, took=took)
-        logger.info("%s: ready (%s, %.1f s): %s", self.name, link.era, took, _inventory(listing))
+        logger.info("%s: ready (%s, %.1f s): %s", self.name, link.era, took, _inventory(self._listing))
 
-    async def _keep(self, link: Link, listing: Listing) -> None:
+    async def _keep(self, link: Link) -> None:
         """List again what the backend says has changed, for as long as the link lives."""
         stale: frozenset[Kind] = frozenset()
         while True:
@@ -320,15 +330,22 @@ class Supervisor:
                 stale |= await link.changed()
             await anyio.sleep(COMPANY)
             stale |= await _already(link)
-            try:
-                with anyio.fail_after(self._limits.start_timeout):
-                    fresh = {kind: tuple(await link.list(kind)) for kind in Kind if kind in stale}
-            except (BackendError, TimeoutError) as error:
-                logger.warning("%s: its new listing cannot be had, the last one stays: %s", self.name, error)
-                continue
-            stale = frozenset()
-            listing = replace(listing, entries={**listing.entries, **fresh}, hints=dict(link.hints))
-            self._publish(listing)
+            if await self._relist(link, stale):
+                stale = frozenset()
+
+    async def _relist(self, link: Link, kinds: frozenset[Kind]) -> bool:
+        """Whether these kinds could be listed again."""
+        try:
+            with anyio.fail_after(self._limits.start_timeout):
+                fresh = {kind: tuple(await link.list(kind)) for kind in Kind if kind in kinds}
+        except (CallError, TimeoutError) as error:
+            logger.warning("%s: its new listing cannot be had, the last one stays: %s", self.name, error)
+            return False
+        self._listing = replace(
+            self._listing, entries={**self._listing.entries, **fresh}, hints={**self._listing.hints, **link.hints}
+        )
+        self._publish(self._listing)
+        return True
 
     def _publish(self, listing: Listing) -> None:
         counts = {kind: len(found) for kind, found in listing.entries.items()}
@@ -359,11 +376,6 @@ class Supervisor:
         if failure is None:
             return BackendUnavailable(self.name, "it was stopped")
         return BackendUnavailable(self.name, f"{failure.phase}: {failure.cause}", hint=failure.hint)
-
-
-def pause_before(attempt: int) -> float:
-    """Seconds to wait before the attempt that follows `attempt` failures in a row."""
-    return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** max(0, min(attempt, 16) - 1))
 
 
 async def _already(link: Link) -> frozenset[Kind]:

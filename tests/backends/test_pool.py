@@ -10,8 +10,8 @@ import pytest
 
 from magictunnel.backends.base import US
 from magictunnel.backends.pool import Pool
-from magictunnel.backends.states import State
-from magictunnel.backends.supervisor import Limits, Supervisor
+from magictunnel.backends.states import Limits, State
+from magictunnel.backends.supervisor import Supervisor
 from magictunnel.errors import BackendUnavailable
 from tests.support.memory import PlayedBackend
 

@@ -12,8 +12,8 @@ import pytest
 from magictunnel.backends import sides
 from magictunnel.backends.base import US, AtPhase, Terms
 from magictunnel.backends.sides import Side, side_for
-from magictunnel.backends.states import State
-from magictunnel.backends.supervisor import Limits, Supervisor
+from magictunnel.backends.states import Limits, State
+from magictunnel.backends.supervisor import Supervisor
 from magictunnel.catalog.model import Json, Kind, Listing
 from magictunnel.config.model import Era, Sharing
 from magictunnel.errors import BackendUnavailable

@@ -9,8 +9,17 @@ import anyio
 import pytest
 
 from magictunnel.backends.base import Phase
-from magictunnel.backends.states import TRANSITIONS, Event, State, Status
-from magictunnel.backends.supervisor import FIRST_PAUSE, LONGEST_PAUSE, Limits, Supervisor, pause_before
+from magictunnel.backends.states import (
+    FIRST_PAUSE,
+    LONGEST_PAUSE,
+    TRANSITIONS,
+    Event,
+    Limits,
+    State,
+    Status,
+    pause_before,
+)
+from magictunnel.backends.supervisor import Supervisor
 from magictunnel.catalog.model import Kind, Listing
 from magictunnel.errors import BackendError, BackendUnavailable
 from tests.support.memory import PlayedBackend

@@ -16,7 +16,7 @@ from tests.conformance.install import Suite
 from tests.conformance.outcome import Case, Outcome
 from tests.conformance.plan import ALONE, CLIENT, CROSSED, LISTED, MODES, OTHER_ERA, PREFIXED, Mode, Row
 from tests.conformance.shim import shim
-from tests.conformance.world import ALIAS, everything, tunnel
+from tests.conformance.world import ALIAS, everything, reached, tunnel
 
 AT_ONCE = 2
 """Scenarios that run at the same time; they mostly wait."""
@@ -82,7 +82,7 @@ class Run:
             return
         async with AsyncExitStack() as stack:
             url = await stack.enter_async_context(everything(folder))
-            front = await stack.enter_async_context(tunnel(url, mode, era, folder))
+            front = await stack.enter_async_context(tunnel(reached(url, era), mode, folder))
             mapped = await stack.enter_async_context(shim(front, ALIAS)) if mode == PREFIXED else front
             yield lambda _row, scenario: suite.server_at(mapped if scenario in LISTED else front)
 

@@ -19,24 +19,25 @@ from tests.conformance.processes import PATIENCE, ROOT, line_in, said, started
 
 ALIAS = "everything"
 """The name of the server under test in the config."""
+Entry = dict[str, Any]
+"""One server in the config."""
 NEIGHBOURS = ("north", "south")
 _ANNOUNCES = "test_simple_text"
 """A tool that is listed, by some name, once the server under test is there."""
 
 
 @asynccontextmanager
-async def everything(folder: Path) -> AsyncIterator[str]:
-    """The server under test: its URL."""
+async def everything(folder: Path, era: str = "both") -> AsyncIterator[str]:
+    """The server under test, speaking `era` (both | handshake | stateless): its URL."""
     log = folder / "everything.log"
-    async with started([sys.executable, "-m", "tests.conformance.everything"], log) as process:
+    async with started([sys.executable, "-m", "tests.conformance.everything", "--era", era], log) as process:
         yield await line_in(log, process)
 
 
 @asynccontextmanager
-async def tunnel(url: str, mode: Mode, era: str | None, folder: Path) -> AsyncIterator[str]:
-    """MagicTunnel in front of the server at `url`, all its servers ready: its URL."""
-    config = folder / "config.json"
-    config.write_text(json.dumps(_config(url, mode, era), indent=2), encoding="utf-8")
+async def tunnel(tested: Entry, mode: Mode, folder: Path) -> AsyncIterator[str]:
+    """MagicTunnel in front of the server under test, all its servers ready: its URL."""
+    config = configured(tested, mode, folder)
     log = folder / "magictunnel.log"
     port = _free_port()
     serve = ("serve", "--http", f"127.0.0.1:{port}", "--log-level", "debug", "-c", str(config))
@@ -46,14 +47,29 @@ async def tunnel(url: str, mode: Mode, era: str | None, folder: Path) -> AsyncIt
         yield front
 
 
-def _config(url: str, mode: Mode, era: str | None) -> dict[str, Any]:
-    tested = {"url": url} | ({"era": era} if era else {})
-    beside = {
-        name: {"command": sys.executable, "args": ["-m", "tests.conformance.neighbour", name], "cwd": str(ROOT)}
-        for name in NEIGHBOURS
-    }
+def reached(url: str, era: str | None = None) -> Entry:
+    """The config entry of the server under test where it listens at a URL."""
+    return {"url": url} | ({"era": era} if era else {})
+
+
+def piped(era: str = "both") -> Entry:
+    """Its config entry where MagicTunnel starts it."""
+    return _module("tests.conformance.everything", "--stdio", "--era", era)
+
+
+def _module(*words: str) -> Entry:
+    return {"command": sys.executable, "args": ["-m", *words], "cwd": str(ROOT)}
+
+
+def configured(tested: Entry, mode: Mode, folder: Path) -> Path:
+    """A config file with the entry of the server under test, and two neighbours."""
+    beside = {name: _module("tests.conformance.neighbour", name) for name in NEIGHBOURS}
     # The first answer is to have all servers in it, however slow the machine is.
-    return {"mcpServers": {ALIAS: tested} | beside, "naming": {"prefix": mode.prefix}, "start_wait": "30s"}
+    told = {"mcpServers": {ALIAS: tested} | beside, "naming": {"prefix": mode.prefix}, "start_wait": "30s"}
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / "config.json"
+    config.write_text(json.dumps(told, indent=2), encoding="utf-8")
+    return config
 
 
 async def _ready(front: str, process: Process, log: Path) -> None:

@@ -9,7 +9,8 @@ import anyio
 import pytest
 
 from magictunnel.backends.mcp import McpBackend
-from magictunnel.backends.supervisor import Limits, Supervisor
+from magictunnel.backends.states import Limits
+from magictunnel.backends.supervisor import Supervisor
 from magictunnel.config.model import ServerConfig, Transport
 from magictunnel.secrets import Secrets
 from tests.support.process import Tunnel, config_file, entry, over_stdio, shell

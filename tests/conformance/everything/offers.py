@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS
@@ -48,9 +48,10 @@ def read(ctx: Context, uri: str) -> Json:
     raise MCPError(INVALID_PARAMS if stateless(ctx) else _NOT_FOUND, f"Resource not found: {uri}", {"uri": uri})
 
 
-def complete(argument: Json) -> Json:
-    """Completions of what has been written of an argument."""
+def complete(argument: Json, given: Mapping[str, str]) -> Json:
+    """Completions of what has been written of an argument, and the arguments that were `given` already."""
     values = [city for city in CITIES if city.startswith(str(argument.get("value", "")))]
+    values += [f"{name}={value}" for name, value in given.items()]
     return {"completion": {"values": values, "total": len(values), "hasMore": False}}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import mcp_types as types
 from mcp.server import Server
 from mcp.server.caching import CacheableMethod, CacheHint
+from mcp.server.context import CallNext, HandlerResult, ServerMiddleware
 from mcp.server.lowlevel.server import NotificationOptions
 from mcp.server.models import InitializationOptions
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
@@ -19,12 +20,14 @@ from mcp.server.subscriptions import (
     ToolsListChanged,
 )
 from mcp.shared.exceptions import MCPError
-from mcp_types import INVALID_PARAMS
+from mcp_types import INVALID_PARAMS, METHOD_NOT_FOUND, UNSUPPORTED_PROTOCOL_VERSION
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from tests.conformance.everything import offers
 from tests.conformance.everything.asking import ASKING
 from tests.conformance.everything.box import Box, Context, Json, Tool, said, stateless
 from tests.conformance.everything.plain import PLAIN
+from tests.conformance.everything.probing import Probing
 from tests.conformance.everything.tasks import Tasks
 
 NAME = "everything"
@@ -41,15 +44,21 @@ _CHANGES = NotificationOptions(prompts_changed=True, resources_changed=True, too
 class Everything(Server):
     """The server. Its handlers give raw results; the SDK does the protocol."""
 
-    def __init__(self, tasks: Tasks) -> None:
+    def __init__(self, tasks: Tasks, era: str = "both") -> None:
+        """`era`: both | handshake | stateless."""
         super().__init__(NAME, version="1.0.0", get_tool_input_schema=self._schema, cache_hints=_HINTS)
         self._bus = InMemorySubscriptionBus()
-        self._tools: Mapping[str, Tool] = PLAIN.tools | ASKING.tools | tasks.box().tools | self._triggers().tools
+        self._probing = Probing(self._bus)
+        boxes = (PLAIN, ASKING, tasks.box(), self._triggers(), self._probing.box)
+        self._tools: Mapping[str, Tool] = {name: tool for box in boxes for name, tool in box.tools.items()}
         self._extras = {"tools": False, "prompts": False}
         """Whether one more of them is listed: what the triggers change."""
         self._register()
         tasks.serve(self)
         self.middleware.append(RequestStateBoundary(RequestStateSecurity.ephemeral(), default_audience=NAME))
+        self.middleware.append(self._with_schemas_as_they_are)
+        if era != "both":
+            self.middleware.append(only(era))
 
     def create_initialization_options(
         self,
@@ -68,17 +77,16 @@ class Everything(Server):
             ("resources/list", types.PaginatedRequestParams, self._list_resources),
             ("resources/templates/list", types.PaginatedRequestParams, self._list_templates),
             ("resources/read", types.ReadResourceRequestParams, self._read),
-            ("resources/subscribe", types.SubscribeRequestParams, _nothing),
-            ("resources/unsubscribe", types.UnsubscribeRequestParams, _nothing),
+            ("resources/subscribe", types.SubscribeRequestParams, self._probing.subscribe),
+            ("resources/unsubscribe", types.UnsubscribeRequestParams, self._probing.unsubscribe),
             ("prompts/list", types.PaginatedRequestParams, self._list_prompts),
             ("prompts/get", types.GetPromptRequestParams, self._get_prompt),
             ("completion/complete", types.CompleteRequestParams, self._completion),
-            ("logging/setLevel", types.SetLevelRequestParams, _nothing),
+            ("logging/setLevel", types.SetLevelRequestParams, self._probing.set_level),
         ):
             self.add_request_handler(method, params, _complete(handler))
-        self.add_request_handler(
-            "subscriptions/listen", types.SubscriptionsListenRequestParams, ListenHandler(self._bus)
-        )
+        listen = self._probing.counted(ListenHandler(self._bus))
+        self.add_request_handler("subscriptions/listen", types.SubscriptionsListenRequestParams, listen)
 
     def _schema(self, name: str) -> Json | None:
         tool = self._tools.get(name)
@@ -87,6 +95,16 @@ class Everything(Server):
     async def _list_tools(self, _ctx: Context, _params: Any) -> Json:
         extra = [{"name": "test_extra", "inputSchema": {"type": "object"}}] if self._extras["tools"] else []
         return {"tools": [*(tool.definition for tool in self._tools.values()), *extra]}
+
+    async def _with_schemas_as_they_are(self, ctx: Context, call_next: CallNext) -> HandlerResult:
+        """The SDK writes the keys that it knows first; nobody else is to be blamed for that."""
+        result = await call_next(ctx)
+        if ctx.method == "tools/list" and isinstance(result, dict):
+            named = {tool["name"]: tool for tool in result["tools"]}
+            result["tools"] = [
+                tool | {"inputSchema": self._schema(name) or tool["inputSchema"]} for name, tool in named.items()
+            ]
+        return result
 
     async def _call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> Json:
         if params.name not in self._tools:
@@ -109,7 +127,8 @@ class Everything(Server):
         return await offers.prompt(ctx, params.name)
 
     async def _completion(self, _ctx: Context, params: types.CompleteRequestParams) -> Json:
-        return offers.complete(params.argument.model_dump())
+        given = params.context.arguments if params.context else None
+        return offers.complete(params.argument.model_dump(), given or {})
 
     def _triggers(self) -> Box:
         """Tools that change a list, and tell of it."""
@@ -145,5 +164,20 @@ def _complete(handler: Callable[[Context, Any], Awaitable[Json]]) -> Callable[[C
     return handle
 
 
-async def _nothing(_ctx: Context, _params: Any) -> Json:
-    return {}
+def only(era: str) -> ServerMiddleware[Any]:
+    """Refuses the other era, as a server does that has never heard of it, or does not want to hear of it any more."""
+
+    async def refuse(ctx: Context, call_next: CallNext) -> HandlerResult:
+        if stateless(ctx) == (era == "stateless"):
+            return await call_next(ctx)
+        if stateless(ctx):
+            raise MCPError(METHOD_NOT_FOUND, "Method not found")
+        raise wrong_version(ctx.protocol_version)
+
+    return refuse
+
+
+def wrong_version(requested: str) -> MCPError:
+    """What a server of the stateless era answers to a handshake."""
+    named = {"supported": list(MODERN_PROTOCOL_VERSIONS), "requested": requested}
+    return MCPError(UNSUPPORTED_PROTOCOL_VERSION, "Unsupported protocol version", named)

@@ -36,14 +36,14 @@ Talk = Callable[[Json], Awaitable[Asks | Json]]
 
 async def hold(ctx: Context, talk: Talk) -> Json:
     """Answer one call with a talk, in the era of its caller."""
-    known = _known(ctx) if stateless(ctx) else {}
+    known = known_to(ctx) if stateless(ctx) else {}
     while True:
         step = await talk(known)
         if not isinstance(step, Asks):
             return step
         _must_be_able(ctx, step)
         if stateless(ctx):
-            return _input_required(step, known)
+            return input_required(step.requests, known, remembers=step.remembers)
         known = known | await _push_all(ctx, step.requests)
 
 
@@ -82,7 +82,7 @@ def roots() -> Json:
     return {"method": "roots/list", "params": {}}
 
 
-def _known(ctx: Context) -> Json:
+def known_to(ctx: Context) -> Json:
     """All answers so far. What is no object answers nothing, so it is asked for again."""
     params = ctx.params or {}
     # The boundary in front of us has verified the state: it is what we gave out.
@@ -92,9 +92,10 @@ def _known(ctx: Context) -> Json:
     return earlier | {key: answer for key, answer in given.items() if isinstance(answer, dict)}
 
 
-def _input_required(step: Asks, known: Json) -> Json:
-    result: Json = {"resultType": "input_required", "inputRequests": step.requests}
-    return result | ({"requestState": json.dumps(known)} if known or step.remembers else {})
+def input_required(requests: dict[str, Json], known: Json, *, remembers: bool = False) -> Json:
+    """The answer that asks; what is known comes back in its state."""
+    result: Json = {"resultType": "input_required", "inputRequests": requests}
+    return result | ({"requestState": json.dumps(known)} if known or remembers else {})
 
 
 def _must_be_able(ctx: Context, step: Asks) -> None:
@@ -113,22 +114,22 @@ async def _push_all(ctx: Context, requests: dict[str, Json]) -> Json:
     answers: Json = {}
     failed: list[MCPError] = []
 
-    async def push(key: str, request: Json) -> None:
+    async def one(key: str, request: Json) -> None:
         # Out of a task group it would come as a group of errors, which the SDK tells as a defect of the server.
         try:
-            answers[key] = await _push(ctx, request)
+            answers[key] = await push(ctx, request)
         except MCPError as error:
             failed.append(error)
 
     async with anyio.create_task_group() as tasks:
         for key, request in requests.items():
-            tasks.start_soon(push, key, request)
+            tasks.start_soon(one, key, request)
     if failed:
         raise failed[0]
     return answers
 
 
-async def _push(ctx: Context, request: Json) -> Json:
+async def push(ctx: Context, request: Json) -> Json:
     """Send a request to the client, on the stream of the call that it belongs to."""
     beside = ServerMessageMetadata(related_request_id=ctx.request_id)
     answer: types.Result
