@@ -58,6 +58,7 @@ class Gateway:
         self.follow = router.follow
         self.unsubscribe = subscriptions.drop
         self.settle_levels = pool.settle_levels
+        self.welcome = pool.welcome
         self.tell_servers = pool.tell
         self._pool = pool
         self._greets = False

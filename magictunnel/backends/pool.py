@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from functools import partial
 
 import anyio
 
@@ -55,6 +56,12 @@ class Pool:
     async def link_for(self, backend: str, caller: Caller) -> Link:
         """The link to one backend that a call of `caller` takes. See `Supervisor.link_for`."""
         return await self.get(backend).link_for(caller)
+
+    async def welcome(self, *, stateless: bool) -> None:
+        """Learn what servers that speak both eras promise in the one of a client that comes."""
+        async with anyio.create_task_group() as tasks:
+            for supervisor in self._supervisors.values():
+                tasks.start_soon(partial(supervisor.welcome, stateless=stateless))
 
     async def settle_levels(self, session: str) -> None:
         """Have the servers of a client's session send the log messages that are wanted now."""

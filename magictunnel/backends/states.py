@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from magictunnel.backends.base import Phase
-from magictunnel.catalog.model import EMPTY, Kind
+from magictunnel.catalog.model import EMPTY, Kind, Listing
 from magictunnel.config.model import DEFAULT_ASK_TIMEOUT, Sharing
 from magictunnel.errors import StartFailure
 
@@ -81,3 +81,8 @@ class Limits:
 def pause_before(attempt: int) -> float:
     """Seconds to wait before the attempt that follows `attempt` failures in a row."""
     return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** max(0, min(attempt, 16) - 1))
+
+
+def inventory(listing: Listing) -> str:
+    """How much of what a backend offers."""
+    return ", ".join(f"{len(found)} {kind.word}(s)" for kind, found in listing.entries.items() if found) or "nothing"

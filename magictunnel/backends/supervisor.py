@@ -16,7 +16,7 @@ from magictunnel.backends.base import NO_NEIGHBOURS, Backend, Link, Phase, Reque
 from magictunnel.backends.news import Lined, News
 from magictunnel.backends.poll import Poller
 from magictunnel.backends.sides import Side, Sides, side_for
-from magictunnel.backends.states import TRANSITIONS, Event, Limits, State, Status, pause_before
+from magictunnel.backends.states import TRANSITIONS, Event, Limits, State, Status, inventory, pause_before
 from magictunnel.catalog.model import Json, Kind, Listing
 from magictunnel.catalog.promises import can_subscribe
 from magictunnel.config.model import Era, Sharing
@@ -63,6 +63,9 @@ class Supervisor:
         self._link: Link | None = None
         self._sides = Sides(backend, limits.start_timeout, self._terms, self._changed_aside)
         self._listing = Listing()
+        self._welcomed: Link | None = None
+        """The main connection for which the other era was looked at."""
+        self._other_promises: Json = {}
         self._poller = Poller(limits.poll, self._read, self._found_updated) if limits.poll else None
         self._refused: set[Side] = set()
         """Side connections that the server does not open; the main one serves instead."""
@@ -125,6 +128,27 @@ class Supervisor:
                 raise self._unavailable()
             await self._moved.wait()
         return self._link
+
+    async def welcome(self, *, stateless: bool) -> None:
+        """Learn what a server that speaks both eras promises in the one of a client that comes; once, within bounds.
+
+        Only where that needs no other process: over a pipe, the first client to use it decides its era.
+        """
+        link = self._link
+        is_known = link is None or link.stateless == stateless or self._welcomed is link
+        if link is None or is_known or not (link.may_speak_other_era and link.sessions_are_cheap) or not self._tasks:
+            return
+        self._welcomed = link
+        side = Side(Era.STATELESS if stateless else Era.HANDSHAKE)
+        with anyio.move_on_after(_OTHER_ERA):
+            try:
+                self._other_promises = (await self._sides.get(side, self._tasks)).capabilities
+            except BackendUnavailable:
+                self._refused.add(side)
+                return
+            promises = union((self._listing.capabilities, self._other_promises))
+            self._listing = replace(self._listing, capabilities=promises)
+            self._publish(self._listing)
 
     async def link_for(self, caller: Caller) -> Link:
         """The link that a call of `caller` takes (see `sides.side_for`), once it is up; the caller bounds the wait.
@@ -252,23 +276,11 @@ class Supervisor:
     async def _list(self, link: Link) -> Listing:
         self._at(Phase.LIST)
         entries = {kind: tuple(await link.list(kind)) for kind in Kind}
-        capabilities = union((link.capabilities, await self._capabilities_of_other_era(link)))
+        capabilities = union((link.capabilities, self._other_promises))
         if self._poller is not None and Kind.RESOURCE.capability in capabilities:
             told = capabilities[Kind.RESOURCE.capability]
             capabilities = capabilities | {Kind.RESOURCE.capability: told | {"subscribe": True}}
         return Listing(entries, capabilities, link.instructions, dict(link.hints))
-
-    async def _capabilities_of_other_era(self, link: Link) -> Json:
-        """What a server that speaks both eras promises in the other; asked only where that needs no other process."""
-        if not (link.may_speak_other_era and link.sessions_are_cheap) or self._tasks is None:
-            return {}
-        other = Side(Era.HANDSHAKE if link.stateless else Era.STATELESS)
-        with anyio.move_on_after(_OTHER_ERA):
-            try:
-                return (await self._sides.get(other, self._tasks)).capabilities
-            except BackendUnavailable:
-                self._refused.add(other)
-        return {}
 
     def _terms(self, side: Side) -> Terms:
         """On what terms a connection is opened: for whom, and so in which era."""
@@ -320,7 +332,7 @@ class Supervisor:
         self._up_since = anyio.current_time()
         self._publish(self._listing)
         self._step(Event.LISTED, phase=Phase.SERVE, era=link.era, attempts=0, took=took)
-        logger.info("%s: ready (%s, %.1f s): %s", self.name, link.era, took, _inventory(self._listing))
+        logger.info("%s: ready (%s, %.1f s): %s", self.name, link.era, took, inventory(self._listing))
 
     async def _keep(self, link: Link) -> None:
         """List again what the backend says has changed, for as long as the link lives."""
@@ -383,7 +395,3 @@ async def _already(link: Link) -> frozenset[Kind]:
     with anyio.move_on_after(0):
         return await link.changed()
     return frozenset()
-
-
-def _inventory(listing: Listing) -> str:
-    return ", ".join(f"{len(found)} {kind.word}(s)" for kind, found in listing.entries.items() if found) or "nothing"

@@ -76,6 +76,10 @@ class Source(Protocol):
 
     async def settled(self) -> None: ...
 
+    async def welcome(self, *, stateless: bool) -> None:
+        """Learn what servers promise in the era of a client that comes."""
+        ...
+
     async def settle_levels(self, session: str) -> None:
         """Have the servers of a session send the log messages that are wanted now."""
         ...
@@ -174,6 +178,7 @@ class Handlers:
             self.sessions.open(ctx, params_of(ctx))
             self._source.audience.meet()
         await self._source.settled()
+        await self._source.welcome(stateless=ctx.method != "initialize")
         result = await call_next(ctx)
         if not isinstance(result, dict):
             return result

@@ -61,6 +61,9 @@ class PlayedSource:
         if self.up is not None:
             await self.up.wait()
 
+    async def welcome(self, *, stateless: bool) -> None:
+        return
+
     async def settle_levels(self, session: str) -> None:
         self.settled_levels.append(session)
 
