@@ -79,6 +79,7 @@ class Router:
                 link = await self._pool.get(owner.backend).ready()
                 return await self._subscribe(call, owner)
             link = await self._pool.link_for(owner.backend, call.caller)
+            self._check_task(call, owner, link)
             asking = replace(call.caller, back=patient)
             request = Request(call.method, addressed(call, owner.uri), asking, _runs_only_as_task(call))
             return await self._outward(call, owner, await link.request(request))
@@ -102,7 +103,15 @@ class Router:
             CallError: it cannot be.
         """
         owner = self._owner(call)
+        self._check_task(call, owner, await self._pool.link_for(owner.backend, call.caller))
         await self._subscriptions.add(owner.backend, task(owner.uri), call.name, call.caller)
+
+    def _check_task(self, call: Call, owner: Place, link: Link) -> None:
+        """Raise UnknownEntry for a task of the other era, or of another session: ids may be easy to guess."""
+        if call.kind is None and call.method.startswith("tasks/"):
+            is_own = link.stateless == call.caller.stateless
+            if not is_own or not self._subscriptions.may_use_task(owner.backend, owner.uri, call.caller):
+                raise UnknownEntry("task", call.name)
 
     async def _outward(self, call: Call, owner: Place, result: Json) -> Json:
         """A result with the names and ids that clients know."""
@@ -110,7 +119,7 @@ class Router:
         if task_id and (session := self._audience.get(call.caller.session)):
             with suppress(CallError):  # it runs by now: an error would have its client start it once more
                 public = public_task(owner.backend, task_id)
-                await self._subscriptions.add(owner.backend, task(task_id), public, session)
+                await self._subscriptions.add(owner.backend, task(task_id), public, session, is_new=True)
         rename = with_task_ids if task_id or call.kind is None else with_related
         result = rename(result, lambda one: public_task(owner.backend, one))
         return republish(result, lambda uri: self._published(call, owner, uri))
@@ -153,7 +162,7 @@ class Router:
 
     def _owner_beyond(self, call: Call) -> Place:
         """Who answers what is no entry: a task's own server, or the one whose extension a method belongs to."""
-        if "taskId" in call.params:
+        if call.method.startswith("tasks/"):
             place = task_place(call.catalog.backends, call.name)
             if place is None:
                 raise UnknownEntry("task", call.name)
@@ -182,7 +191,7 @@ def addressed(call: Call, original: str) -> Json:
     if call.name == original:
         return params
     if call.kind is None:
-        return params | {"taskId": original}
+        return params | {"taskId": original} if call.method.startswith("tasks/") else params
     if call.method != "completion/complete":
         return params | {call.kind.key: original}
     key = "name" if call.kind is Kind.PROMPT else "uri"

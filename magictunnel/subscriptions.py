@@ -45,8 +45,9 @@ class Subscriptions:
         self._turns: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
         """Per backend, so that a last unsubscribe and a first subscribe reach it in the order in which they came."""
 
-    async def add(self, backend: str, topic: Topic, public: str, caller: Caller) -> None:
-        """Have `caller` told of `topic`, which it knows as `public`.
+    async def add(self, backend: str, topic: Topic, public: str, caller: Caller, *, is_new: bool = False) -> None:
+        """Have `caller` told of `topic`, which it knows as `public`; if `is_new`, whoever followed that name before
+        followed something else.
 
         Raises:
             CallError: its owner refuses, or cannot; or it has too many.
@@ -56,8 +57,9 @@ class Subscriptions:
         async with self._turns[backend]:
             self._make_room(topic, caller)
             if not self._subscribers.get(key):
-                await owner.follow(topic, caller)
-            self._subscribers.setdefault(key, {})[caller.back] = _Subscriber(caller, public)
+                await self._follow(owner, topic, caller)
+            subscribers = {} if is_new else self._subscribers.get(key, {})
+            self._subscribers[key] = subscribers | {caller.back: _Subscriber(caller, public)}
 
     async def remove(self, backend: str, topic: Topic, caller: Caller) -> None:
         """Tell `caller` no more; the last one's owner is told so. To one that is not subscribed nothing happens."""
@@ -72,12 +74,20 @@ class Subscriptions:
         found = (known.get(caller.back) for key, known in self._subscribers.items() if key.topic.what == what)
         return [subscriber.public for subscriber in found if subscriber]
 
-    def whose_task(self, backend: str, task_id: str) -> Caller | None:
-        """The client that started a task of a server of the handshake era."""
-        for key, known in self._subscribers.items():
-            if known and key.backend == backend and key.topic == task(task_id):
-                return next(iter(known.values())).caller
-        return None
+    def whose_task(self, backend: str, line: str, task_id: str) -> Caller | None:
+        """The client that started a task of a server of the handshake era, on that connection to it."""
+        known = self._subscribers.get(_Key(backend, line, task(task_id)))
+        return next(iter(known.values())).caller if known else None
+
+    def may_use_task(self, backend: str, task_id: str, caller: Caller) -> bool:
+        """Whether a session may ask for a task by its id: it is not known to be another one's."""
+        holders = {
+            subscriber.caller.session
+            for key, known in self._subscribers.items()
+            if key.backend == backend and key.topic == task(task_id)
+            for subscriber in known.values()
+        }
+        return not holders or caller.session in holders
 
     async def told(self, backend: str, line: str, followed: Topic | None, method: str, params: Json) -> None:
         """Something happened to `followed`, or to what `params` name: tell whoever wants to hear of it.
@@ -99,7 +109,11 @@ class Subscriptions:
             return
         if topic != task(topic.name):
             raise TooMany(MAX_PER_CLIENT, "subscriptions of this client", hint="unsubscribe from some")
-        self._subscribers[own[0]].pop(caller.back)
+        subscribers = self._subscribers[own[0]]
+        del subscribers[caller.back]
+        if not subscribers:
+            del self._subscribers[own[0]]
+            self._owner(own[0].backend).forget_soon(own[0].topic, caller)
 
     def _named(self, backend: str, params: Json, is_it: bool, public: str) -> Json:
         """`params` with the name that the subscriber knows; of a sub-resource, the one that leads there."""
@@ -107,6 +121,14 @@ class Subscriptions:
             return params | {"taskId": public_task(backend, str(params["taskId"]))}
         uri = params.get("uri")
         return params | {"uri": public if is_it or not isinstance(uri, str) else self._publish(backend, uri)}
+
+    async def _follow(self, owner: Supervisor, topic: Topic, caller: Caller) -> None:
+        """Have the owner tell of it; if the caller does not wait for that, nobody wants it."""
+        try:
+            await owner.follow(topic, caller)
+        except anyio.get_cancelled_exc_class():
+            owner.forget_soon(topic, caller)
+            raise
 
     async def _remove(self, keys: Iterable[_Key], caller: Caller) -> None:
         """Let go at once, and tell the owners of what nobody wants any more; one that does not answer holds up none."""

@@ -272,9 +272,9 @@ async def test_the_state_of_a_task_is_told_under_the_id_that_clients_know() -> N
 
         assert end.all.of(one, TASK.what) == [public_task("a", "t1")]
         assert end.all.of(one, X.what) == []
-        assert end.all.whose_task("a", "t2") is other
-        assert end.all.whose_task("b", "t2") is None
-        assert end.all.whose_task("a", "t3") is None
+        assert end.all.whose_task("a", "", "t2") is other
+        assert end.all.whose_task("b", "", "t2") is None
+        assert end.all.whose_task("a", "", "t3") is None
     assert one_s.told == [(STATUS, {"taskId": public_task("a", "t1"), "status": "working"})]
     assert other_s.told == []
 

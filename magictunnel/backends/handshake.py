@@ -90,13 +90,16 @@ class _Opening:
     capabilities: Json
 
     async def handshake_first(self) -> Opened:
+        version: str | None = None
         try:
-            return replace(await self.shake_hands(), may_speak_other_era=True)
+            with anyio.move_on_after(PROBE_TIMEOUT):
+                return replace(await self.shake_hands(), may_speak_other_era=True)
         except MCPError as refusal:
-            opened = await self._probe(_common_version(refusal) or LATEST_MODERN_VERSION)
-            if opened is None:
+            if refusal.code == CONNECTION_CLOSED:
                 raise
-            return opened
+            version = _common_version(refusal)
+        opened = await self._probe(version or LATEST_MODERN_VERSION)
+        return opened or await self.shake_hands()
 
     async def stateless_first(self) -> Opened:
         if opened := await self._probe(LATEST_MODERN_VERSION):

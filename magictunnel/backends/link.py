@@ -95,6 +95,10 @@ class McpLink:
         self._in_flight: dict[int, _Sending] = {}
         self._elicited: OrderedDict[str, Back] = OrderedDict()
         self._declares: Json = {}
+        self._given_up: dict[int, Caller] = {}
+        """Of calls that nobody waits for any more, until the server has read that. Over one pipe, what it asks or tells
+        for these looks like that of any other call.
+        """
         self._log_level: str | None = None
         self._is_doomed = False
         """It can carry no new call; those in flight may still be answered."""
@@ -244,6 +248,8 @@ class McpLink:
         except anyio.get_cancelled_exc_class():
             with suppress(anyio.ClosedResourceError):  # the link has ended: there is nobody left to tell
                 self._cancels.send_nowait(number)
+            if not (is_ours or self.stateless or self._wire.is_http):
+                self._given_up[number] = caller
             raise
         finally:
             _sending.reset(outer)
@@ -271,6 +277,14 @@ class McpLink:
                 with anyio.move_on_after(CANCEL_TIMEOUT):
                     params = {"requestId": number, "reason": "the call was cancelled, or took too long"}
                     await self._wire.notify("notifications/cancelled", params)
+                if number in self._given_up:
+                    self._tasks.start_soon(self._until_read, number)
+
+    async def _until_read(self, number: int) -> None:
+        """A server that has answered a ping has read what was sent before it."""
+        with anyio.move_on_after(CANCEL_TIMEOUT), suppress(CallError):
+            await self._send("ping", {}, US)
+        self._given_up.pop(number, None)
 
     def _asked(self, method: str, params: Json) -> Awaitable[Json] | None:
         return None if method == "ping" else self._ask(method, params)
@@ -352,7 +366,8 @@ class McpLink:
         return self._terms.neighbours.whose_task(related_task(params))
 
     def _callers(self) -> Sequence[Caller]:
-        return [sending.caller for sending in self._in_flight.values() if not sending.is_ours]
+        """The callers of what the server may be at work on, those who gave up first."""
+        return [*self._given_up.values(), *(one.caller for one in self._in_flight.values() if not one.is_ours)]
 
     def _expect_completion(self, elicitation: Any, caller: Caller) -> None:
         if isinstance(elicitation, dict) and "elicitationId" in elicitation:

@@ -36,7 +36,7 @@ class McpBackend:
 
     @asynccontextmanager
     async def connect(self, at: AtPhase, terms: Terms = ANY_TERMS) -> AsyncIterator[Link]:
-        """See `Backend.connect`. A server that hangs up on being asked its era is opened again with a handshake."""
+        """See `Backend.connect`. A server that hangs up on being asked for one era is opened again in the other."""
         terms = terms if self._era is Era.AUTO else replace(terms, era=self._era)
         try:
             async with self._open(at, terms) as link:
@@ -45,8 +45,9 @@ class McpBackend:
         except (_HungUpOnProbe, ExceptionGroup) as error:
             if not _has_hung_up(error):
                 raise
-        async with self._open(at, replace(terms, era=Era.HANDSHAKE)) as link:
-            self._era = Era.HANDSHAKE
+        other = Era.STATELESS if terms.handshake_first else Era.HANDSHAKE
+        async with self._open(at, replace(terms, era=other)) as link:
+            self._era = other
             yield link
 
     def explain(self, phase: Phase, error: BaseException) -> StartFailure:

@@ -18,7 +18,7 @@ class News(Protocol):
         """`line`: the connection it came on (`Supervisor.line_name`)."""
         ...
 
-    def whose_task(self, backend: str, task_id: str) -> Caller | None:
+    def whose_task(self, backend: str, line: str, task_id: str) -> Caller | None:
         """The session that started a task."""
         ...
 
@@ -37,4 +37,4 @@ class Lined:
 
     def whose_task(self, task_id: str) -> Caller | None:
         """See `Neighbours.whose_task`."""
-        return self.news.whose_task(self.backend, task_id) if task_id else None
+        return self.news.whose_task(self.backend, self.line(), task_id) if task_id else None

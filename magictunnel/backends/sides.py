@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from copy import copy
@@ -31,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 _AGAIN = 1.0
 """Seconds before a connection is opened again on which something is followed."""
+OTHER_ERA = 5.0
+"""Seconds for a server that is up to open a session in its other era, if it has one."""
 MAX_KINDS = 16
 """Sets of client capabilities for which a server over HTTP gets a session each."""
 
@@ -54,11 +55,18 @@ def side_for(main: Link, caller: Caller, sharing: Sharing) -> Side | None:
     """
     is_client = caller.stateless or bool(caller.session)
     differs = is_client and main.may_speak_other_era and main.stateless != caller.stateless
-    era = (Era.STATELESS if caller.stateless else Era.HANDSHAKE) if differs else Era.AUTO
     session = caller.session if sharing is Sharing.PER_CLIENT else ""
+    own = Era.STATELESS if caller.stateless else Era.HANDSHAKE
+    era = own if differs or (session and main.may_speak_other_era) else Era.AUTO
     able = "" if session or differs else _able(main, caller)
     side = Side(era, session, able)
     return side if side != Side() else None
+
+
+def time_to_open(side: Side, main: Link, start_timeout: float) -> float:
+    """Seconds for a side connection; a server that is up already soon says whether it speaks another era."""
+    is_quick = main.sessions_are_cheap and side.era is not Era.AUTO and not side.session
+    return min(OTHER_ERA, start_timeout) if is_quick else start_timeout
 
 
 def _able(main: Link, caller: Caller) -> str:
@@ -74,6 +82,8 @@ def _able(main: Link, caller: Caller) -> str:
 class _Line:
     """One such connection: being opened, open, or over."""
 
+    within: float
+    """Seconds to open it."""
     link: Link | None = None
     failure: StartFailure | None = None
     phase: Phase = Phase.RESOLVE
@@ -100,15 +110,17 @@ class Sides:
         self._start_timeout = start_timeout
         self._terms = terms
         self._lines: dict[Side, _Line] = {}
-        self._followed: defaultdict[Side, set[Topic]] = defaultdict(set)
+        self._followed: dict[Side, set[Topic]] = {}
 
     @property
     def links(self) -> list[tuple[Side, Link]]:
         """Those that are open."""
         return [(side, line.link) for side, line in self._lines.items() if line.link]
 
-    async def get(self, side: Side, tasks: TaskGroup) -> Link:
+    async def get(self, side: Side, tasks: TaskGroup, within: float | None = None) -> Link:
         """The connection, opened now by a task in `tasks` if it is not open; however many ask at once, it is one.
+
+        `within`: seconds to open it, if not as many as for the main one.
 
         Raises:
             BackendUnavailable: it does not open.
@@ -117,7 +129,7 @@ class Sides:
         if line is None:
             if side.able and sum(bool(known.able) for known in self._lines) >= MAX_KINDS:
                 raise BackendUnavailable(self._backend.name, "its clients differ in too many ways")
-            line = self._lines[side] = _Line()
+            line = self._lines[side] = _Line(within or self._start_timeout)
             tasks.start_soon(self._keep, side, line, name=f"{self._backend.name} {side}")
         await line.decided.wait()
         if line.link is None:
@@ -139,11 +151,14 @@ class Sides:
             CallError: it does not open, or the server refuses.
         """
         await (await self.get(side, tasks)).follow(topic)
-        self._followed[side].add(topic)
+        self._followed.setdefault(side, set()).add(topic)
 
     async def forget(self, side: Side, topic: Topic) -> None:
         """Hear no more of it; on a connection that is gone there is nothing to do."""
-        self._followed[side].discard(topic)
+        followed = self._followed.get(side, set())
+        followed.discard(topic)
+        if not followed:
+            self._followed.pop(side, None)
         line = self._lines.get(side)
         if line and line.link:
             await line.link.forget(topic)
@@ -155,20 +170,20 @@ class Sides:
             await anyio.sleep(_AGAIN)
             if side in self._lines:
                 return
-            line = self._lines[side] = _Line()
+            line = self._lines[side] = _Line(self._start_timeout)
             await self._hold(side, line)
 
     async def _hold(self, side: Side, line: _Line) -> None:
         """One connection, from start to end."""
         # A copy, since a backend keeps the evidence of its latest connection, and the main one's is not ours.
         backend = copy(self._backend)
-        line.scope.deadline = anyio.current_time() + self._start_timeout
+        line.scope.deadline = anyio.current_time() + line.within
         try:
             with line.scope:
                 async with backend.connect(line.at, self._terms(side)) as link:
                     await self._attend(side, line, link)
             if not line.decided.is_set():
-                line.failure = backend.explain(line.phase, TimeoutError(f"no answer in {self._start_timeout:g} s"))
+                line.failure = backend.explain(line.phase, TimeoutError(f"no answer in {line.within:g} s"))
         except Exception as error:  # noqa: BLE001 whatever ends a connection is told to who waits for it
             line.failure = backend.explain(line.phase, error)
             logger.log(logging.DEBUG if line.link else logging.INFO, "%s (%s): %s", backend.name, side, line.failure)

@@ -99,6 +99,16 @@ class Listener:
 
     async def _keep(self, stream: _Stream) -> None:
         """Keep a stream open, for as long as the connection lasts or until it is forgotten."""
+        try:
+            await self._listen(stream)
+        finally:
+            if not stream.decided.is_set():
+                stream.failure = stream.failure or BackendError(INTERNAL_ERROR, f"server {self._name!r} has gone")
+            if stream.topic and self._followed.get(stream.topic) is stream:
+                del self._followed[stream.topic]
+            stream.decided.set()
+
+    async def _listen(self, stream: _Stream) -> None:
         with stream.scope:
             while True:
                 number = self._next_number()
@@ -113,9 +123,6 @@ class Listener:
                 finally:
                     del self._open[number]
                 await anyio.sleep(_AGAIN)
-        if stream.topic and self._followed.get(stream.topic) is stream:
-            del self._followed[stream.topic]
-        stream.decided.set()
 
 
 def _announces(capabilities: Json, name: str) -> bool:

@@ -15,7 +15,7 @@ from anyio.abc import TaskGroup
 from magictunnel.backends.base import NO_NEIGHBOURS, Backend, Link, Phase, Request, Terms, Topic, resource
 from magictunnel.backends.news import Lined, News
 from magictunnel.backends.poll import Poller
-from magictunnel.backends.sides import Side, Sides, side_for
+from magictunnel.backends.sides import OTHER_ERA, Side, Sides, side_for, time_to_open
 from magictunnel.backends.states import TRANSITIONS, Event, Limits, State, Status, inventory, pause_before
 from magictunnel.catalog.model import Json, Kind, Listing
 from magictunnel.catalog.promises import can_subscribe
@@ -30,9 +30,7 @@ MAIN = Side()
 STABLE = 10.0
 """Seconds of being ready after which a failure is not taken for another of a server that cannot stay up."""
 COMPANY = 0.1
-"""Seconds to wait, when something changed, for more that changes with it."""
-_OTHER_ERA = 2.0
-"""Seconds for a server to say what it promises in its other era."""
+"""Seconds to wait for more that changes with something."""
 RELIST = 5.0
 """Seconds after which a listing that could not be had is asked for again."""
 
@@ -66,7 +64,8 @@ class Supervisor:
         self._welcomed: Link | None = None
         """The main connection for which the other era was looked at."""
         self._other_promises: Json = {}
-        self._poller = Poller(limits.poll, self._read, self._found_updated) if limits.poll else None
+        polls = limits.poll is not None and limits.session is Sharing.SHARED
+        self._poller = Poller(limits.poll or 0.0, self._read, self._found_updated) if polls else None
         self._refused: set[Side] = set()
         """Side connections that the server does not open; the main one serves instead."""
         self._handshake_first: bool | None = None
@@ -114,7 +113,7 @@ class Supervisor:
         """Whether a server that does not open in the era of its first client is opened as before, at once."""
         if self._handshake_first is None or self._is_used or self.status.state is State.READY:
             return False
-        self._handshake_first, self._is_used = None, True
+        self._handshake_first, self._is_used = False, True
         return True
 
     async def ready(self) -> Link:
@@ -130,19 +129,17 @@ class Supervisor:
         return self._link
 
     async def welcome(self, *, stateless: bool) -> None:
-        """Learn what a server that speaks both eras promises in the one of a client that comes; once, within bounds.
-
-        Only where that needs no other process: over a pipe, the first client to use it decides its era.
-        """
+        """Learn, once, what a server promises in the other era, now that a client of it comes."""
         link = self._link
-        is_known = link is None or link.stateless == stateless or self._welcomed is link
-        if link is None or is_known or not (link.may_speak_other_era and link.sessions_are_cheap) or not self._tasks:
+        if link is None or link.stateless == stateless or self._welcomed is link or self._tasks is None:
+            return
+        if not (link.may_speak_other_era and link.sessions_are_cheap):
             return
         self._welcomed = link
         side = Side(Era.STATELESS if stateless else Era.HANDSHAKE)
-        with anyio.move_on_after(_OTHER_ERA):
+        with anyio.move_on_after(OTHER_ERA):
             try:
-                self._other_promises = (await self._sides.get(side, self._tasks)).capabilities
+                self._other_promises = (await self._sides.get(side, self._tasks, OTHER_ERA)).capabilities
             except BackendUnavailable:
                 self._refused.add(side)
                 return
@@ -165,7 +162,7 @@ class Supervisor:
             self._is_used |= caller.stateless or bool(caller.session)
             return main
         try:
-            return await self._sides.get(side, self._tasks)
+            return await self._sides.get(side, self._tasks, time_to_open(side, main, self._limits.start_timeout))
         except BackendUnavailable:
             if side.session:
                 raise
@@ -236,6 +233,11 @@ class Supervisor:
             if self._link is not None:
                 await self._link.forget(topic)
 
+    def forget_soon(self, topic: Topic, caller: Caller) -> None:
+        """The same, for whoever cannot wait."""
+        if self._tasks is not None:
+            self._tasks.start_soon(self.forget, topic, caller)
+
     def _following(self, caller: Caller) -> Side | None:
         """The side connection on which `caller` hears of what it follows: one with another process behind it.
 
@@ -255,7 +257,6 @@ class Supervisor:
         """One connection, from start to end; returns why it ended, or None if it is to be opened again at once."""
         if self.status.state is not State.STARTING:
             self._step(Event.ATTEMPT, phase=Phase.RESOLVE)
-        self._refused.clear()
         started = anyio.current_time()
         with anyio.CancelScope(deadline=started + self._limits.start_timeout) as scope:
             try:
@@ -320,12 +321,14 @@ class Supervisor:
 
     async def _follow_again(self, link: Link, topic: Topic) -> None:
         try:
-            await link.follow(topic)
+            with anyio.move_on_after(self._limits.start_timeout):
+                await link.follow(topic)
         except CallError as error:
             logger.warning("%s: it does not tell of %s any more: %s", self.name, topic.name, error)
 
     def _ready(self, link: Link, took: float) -> None:
         self._link = link
+        self._refused.clear()
         if self._tasks is not None:
             for topic in self._followed:
                 self._tasks.start_soon(self._follow_again, link, topic)

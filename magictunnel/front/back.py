@@ -17,7 +17,7 @@ from mcp_types import CONNECTION_CLOSED
 
 from magictunnel.catalog.model import Json
 from magictunnel.errors import AnswerError, CannotAsk
-from magictunnel.front.outbox import Outbox
+from magictunnel.front.outbox import Outbox, Tasks
 from magictunnel.wire.caller import Caller, progress_token
 
 PROGRESS = "notifications/progress"
@@ -87,10 +87,10 @@ class RequestBack:
 class SessionBack:
     """The ways back to a session of the handshake era that belong to none of its requests. See `Back`."""
 
-    def __init__(self, connection: Connection, wants: Wants) -> None:
+    def __init__(self, connection: Connection, wants: Wants, tasks: Tasks = lambda: None) -> None:
         self._connection = connection
         self._wants = wants
-        self._outbox = Outbox(self._send, _PATIENCE)
+        self._outbox = Outbox(self._send, _PATIENCE, tasks)
 
     @property
     def is_open(self) -> bool:

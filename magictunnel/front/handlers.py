@@ -111,8 +111,8 @@ class Handlers:
         self._page_size = page_size
         self._count = 0
         self._idle = anyio.Event()
-        self.sessions = Sessions(source.audience, source.unsubscribe)
-        self.streams = Streams()
+        self.sessions = Sessions(source.audience, source.unsubscribe, lambda: self.tasks)
+        self.streams = Streams(lambda: self.tasks)
         self.parking = Parking()
         self.tasks: TaskGroup | None = None
         """Where calls run that may be parked; without it none is."""
@@ -179,7 +179,11 @@ class Handlers:
             self._source.audience.meet()
         await self._source.settled()
         await self._source.welcome(stateless=ctx.method != "initialize")
-        result = await call_next(ctx)
+        try:
+            result = await call_next(ctx)
+        except Exception:
+            await self.sessions.refuse(ctx)
+            raise
         if not isinstance(result, dict):
             return result
         # As the servers wrote them: the SDK's models know only what their revision does.

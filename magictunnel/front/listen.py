@@ -11,7 +11,7 @@ import anyio
 from magictunnel.catalog.model import Json
 from magictunnel.errors import BadParams, CallError, CannotAsk, TooMany
 from magictunnel.front.back import Context
-from magictunnel.front.outbox import Outbox
+from magictunnel.front.outbox import Outbox, Tasks
 from magictunnel.wire.caller import Caller
 
 MAX_STREAMS = 4_096
@@ -39,11 +39,11 @@ Forget = Callable[[Caller], Awaitable[None]]
 class Stream:
     """One listen stream; tells what it was asked for, once each. See `Back`."""
 
-    def __init__(self, ctx: Context, wanted: Json) -> None:
+    def __init__(self, ctx: Context, wanted: Json, tasks: Tasks) -> None:
         self._ctx = ctx
         self._methods = {method for key, method in LISTS.items() if wanted.get(key) is True}
         self._meta = {SUBSCRIPTION_ID: ctx.request_id}
-        self._outbox = Outbox(self._send)
+        self._outbox = Outbox(self._send, tasks=tasks)
         self._outbox.hold()
         self.ended = anyio.Event()
 
@@ -82,7 +82,8 @@ class Stream:
 class Streams:
     """All open listen streams."""
 
-    def __init__(self) -> None:
+    def __init__(self, tasks: Tasks = lambda: None) -> None:
+        self._tasks = tasks
         self._open: set[Stream] = set()
 
     def __len__(self) -> int:
@@ -102,7 +103,7 @@ class Streams:
             raise BadParams("notifications must be an object", hint="see subscriptions/listen in the spec")
         if len(self._open) >= MAX_STREAMS:
             raise TooMany(MAX_STREAMS, "listen streams", hint="close one")
-        stream = Stream(ctx, wanted)
+        stream = Stream(ctx, wanted, self._tasks)
         listener = replace(caller, back=stream)
         self._open.add(stream)
         try:

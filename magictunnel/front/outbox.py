@@ -10,12 +10,14 @@ from itertools import count
 from typing import Any
 
 import anyio
+from anyio.abc import TaskGroup
 
 from magictunnel.catalog.model import Json
 
 MAX_UNTOLD = 1_000
 """Messages that wait for a client which does not read; the oldest is forgotten first."""
 
+Tasks = Callable[[], TaskGroup | None]
 Send = Callable[[str, Json], Awaitable[None]]
 """Method and params of one notification."""
 
@@ -25,8 +27,12 @@ logger = logging.getLogger(__name__)
 class Outbox:
     """Sends one message at a time. Whoever puts the first in also sends what is put in behind it."""
 
-    def __init__(self, send: Send, patience: float = float("inf")) -> None:
-        """`patience`: seconds that a client may take to read one message; then it is not told of it."""
+    def __init__(self, send: Send, patience: float = float("inf"), tasks: Tasks = lambda: None) -> None:
+        """`patience`: seconds that a client may take to read one message; then it is not told of it.
+
+        `tasks`: where it is told, so that it depends on nobody who put something in; without: by whoever put it in.
+        """
+        self._tasks = tasks
         self._send = send
         self._patience = patience
         self._untold: OrderedDict[Any, tuple[str, Json]] = OrderedDict()
@@ -46,7 +52,11 @@ class Outbox:
         self._untold.setdefault(key, (method, params))
         if len(self._untold) > MAX_UNTOLD:
             self._untold.popitem(last=False)
-        await self._tell()
+        tasks = self._tasks()
+        if tasks is None:
+            await self._tell()
+        elif not self._is_telling:
+            tasks.start_soon(self._tell)
 
     def hold(self) -> None:
         """Tell nothing until `release`."""

@@ -10,6 +10,7 @@ from mcp.server.connection import Connection
 
 from magictunnel.catalog.model import Json
 from magictunnel.front.back import Context, SessionBack, connection_of, wants_of
+from magictunnel.front.outbox import Tasks
 from magictunnel.wire.audience import Audience
 from magictunnel.wire.caller import Caller
 
@@ -23,7 +24,10 @@ pipe: ContextVar[str] = ContextVar("pipe", default="")
 class Sessions:
     """Keeps the audience of our servers."""
 
-    def __init__(self, audience: Audience, on_end: Callable[[Caller], Awaitable[None]]) -> None:
+    def __init__(
+        self, audience: Audience, on_end: Callable[[Caller], Awaitable[None]], tasks: Tasks = lambda: None
+    ) -> None:
+        self._tasks = tasks
         self._audience = audience
         self._on_end = on_end
         self._numbers = count(1)
@@ -49,19 +53,26 @@ class Sessions:
                 str(name or "unnamed client")[:MAX_NAME],
                 session=key,
                 capabilities=capabilities if isinstance(capabilities, dict) else {},
-                back=known.back if known else SessionBack(connection, wants_of(lambda: self._audience.get(key))),
+                back=known.back
+                if known
+                else SessionBack(connection, wants_of(lambda: self._audience.get(key)), self._tasks),
             )
         )
         if known is None:
             self._keys[connection] = key
             connection.exit_stack.push_async_callback(self._close, connection)
 
+    async def refuse(self, ctx: Context) -> None:
+        """Its handshake has failed."""
+        if connection_of(ctx) in self._keys:
+            await self._close(connection_of(ctx))
+
     def caller(self, ctx: Context) -> Caller | None:
         """The client whose connection a request came on, with its standing ways back."""
         return self._audience.get(self._keys.get(connection_of(ctx), ""))
 
     async def _close(self, connection: Connection) -> None:
-        caller = self._audience.get(self._keys.pop(connection))
+        caller = self._audience.get(self._keys.pop(connection, ""))
         if caller:
             self._audience.leave(caller.session)
             await self._on_end(caller)

@@ -156,7 +156,8 @@ class PlayedLink:
         self.followed.append(topic)
 
     async def forget(self, topic: Topic) -> None:
-        self.followed.remove(topic)
+        if topic in self.followed:
+            self.followed.remove(topic)
 
     async def settle_level(self) -> None:
         self.levels_settled += 1
