@@ -89,6 +89,7 @@ class Gateway:
     def greet(self) -> None:
         """Before servers are opened, wait a moment for a client to say what it can do: one is about to."""
         self._greets = True
+        self.audience.grows = False
 
     async def run(self) -> None:
         """Keep all backends alive until cancelled. For the one client that started us, they are opened as it is."""
@@ -117,7 +118,7 @@ def build(
     servers = [
         McpBackend(name, server, secrets) for name, server in config.servers.items() if is_needed(server, config)
     ]
-    audience = audience or Audience()
+    audience = audience or Audience(grows=True)
     links = Links(lambda: live.rules)
     subscriptions = Subscriptions(lambda name: pool.get(name), lambda name, uri: links.publish(live.current, name, uri))
     pool = Pool(

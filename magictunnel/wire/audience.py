@@ -19,7 +19,9 @@ _DEFAULT_LEVEL = "info"
 class Audience:
     """The sessions of the handshake era that are there now, each with its standing ways back."""
 
-    def __init__(self, callers: Iterable[Caller] = ()) -> None:
+    def __init__(self, callers: Iterable[Caller] = (), *, grows: bool = False) -> None:
+        """`grows`: whether others may come, who can do more than those who are here."""
+        self.grows = grows
         self._callers = {caller.session: caller for caller in callers}
         self._on_leave: list[Callable[[str], None]] = []
         self._met = anyio.Event()
@@ -59,9 +61,9 @@ class Audience:
 
     @property
     def capabilities(self) -> Json:
-        """What at least one of these clients can do; while there is none: all that can be relayed to one."""
-        present = self.callers
-        return union(caller.capabilities for caller in present) if present else RELAYED
+        """What at least one of these clients can do, or one that may come; of none: all that can be relayed."""
+        present = [caller.capabilities for caller in self.callers]
+        return union((*present, RELAYED) if self.grows or not present else present)
 
     @property
     def prefers_handshake(self) -> bool:
