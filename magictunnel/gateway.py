@@ -120,7 +120,9 @@ def build(
     ]
     audience = audience or Audience(grows=True)
     links = Links(lambda: live.rules)
-    subscriptions = Subscriptions(lambda name: pool.get(name), lambda name, uri: links.publish(live.current, name, uri))
+    subscriptions = Subscriptions(
+        lambda name: pool.get(name).followed, lambda name, uri: links.publish(live.current, name, uri)
+    )
     pool = Pool(
         Supervisor(backend, _limits(config, backend.name), publish, audience, subscriptions)
         for backend in (*servers, *backends)

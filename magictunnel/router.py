@@ -16,7 +16,7 @@ from magictunnel.catalog.find import find, visible
 from magictunnel.catalog.links import Links, Place, republish
 from magictunnel.catalog.merge import MergeRules, is_offered
 from magictunnel.catalog.model import Json, Kind
-from magictunnel.catalog.tasks import created_task, public_task, task_place, with_related, with_task_ids
+from magictunnel.catalog.tasks import created_task, original_task, public_task, task_place, with_related, with_task_ids
 from magictunnel.errors import (
     BackendUnavailable,
     BadParams,
@@ -81,7 +81,7 @@ class Router:
             link = await self._pool.link_for(owner.backend, call.caller)
             self._check_task(call, owner, link)
             asking = replace(call.caller, back=patient)
-            request = Request(call.method, addressed(call, owner.uri), asking, _runs_only_as_task(call))
+            request = Request(call.method, addressed(call, owner), asking, _runs_only_as_task(call))
             return await self._outward(call, owner, await link.request(request))
         if link is None:
             cause = f"it is still starting after {limits.timeout:g} s"
@@ -185,9 +185,10 @@ def _runs_only_as_task(call: Call) -> bool:
     return isinstance(execution, dict) and execution.get("taskSupport") == "required"
 
 
-def addressed(call: Call, original: str) -> Json:
-    """The params of `call` with its owner's own name for the entry in place of the public one."""
-    params = with_related(call.params, lambda public: public.partition(".")[2])
+def addressed(call: Call, owner: Place) -> Json:
+    """The params of `call` with its owner's own names in place of the public ones."""
+    original = owner.uri
+    params = with_related(call.params, lambda public: original_task(owner.backend, public))
     if call.name == original:
         return params
     if call.kind is None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import anyio
 
 from magictunnel.backends.base import Topic, resource, task
-from magictunnel.backends.supervisor import Supervisor
+from magictunnel.backends.followed import Followed
 from magictunnel.catalog.model import Json
 from magictunnel.catalog.tasks import public_task
 from magictunnel.errors import TooMany
@@ -24,7 +24,7 @@ _PATIENCE = 5.0
 class _Key(NamedTuple):
     backend: str
     line: str
-    """The connection to the backend on which it is told of (`Supervisor.line_of`); empty: the one it shares."""
+    """The connection to the backend on which it is told of (`Followed.line_of`); empty: the one it shares."""
     topic: Topic
 
 
@@ -37,7 +37,7 @@ class _Subscriber(NamedTuple):
 class Subscriptions:
     """One fabric for clients of both eras. A subscriber is the way back to it: a session's, or a listen stream's."""
 
-    def __init__(self, owner: Callable[[str], Supervisor], publish: Callable[[str, str], str]) -> None:
+    def __init__(self, owner: Callable[[str], Followed], publish: Callable[[str, str], str]) -> None:
         """`owner`: by backend name. `publish`: a backend and a URI of its own -> the URI that clients know it by."""
         self._owner = owner
         self._publish = publish
@@ -122,7 +122,7 @@ class Subscriptions:
         uri = params.get("uri")
         return params | {"uri": public if is_it or not isinstance(uri, str) else self._publish(backend, uri)}
 
-    async def _follow(self, owner: Supervisor, topic: Topic, caller: Caller) -> None:
+    async def _follow(self, owner: Followed, topic: Topic, caller: Caller) -> None:
         """Have the owner tell of it; if the caller does not wait for that, nobody wants it."""
         try:
             await owner.follow(topic, caller)

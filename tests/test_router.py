@@ -13,7 +13,7 @@ from magictunnel.backends.base import ANY_TERMS, AtPhase, Link, Request, Terms, 
 from magictunnel.backends.pool import Pool
 from magictunnel.backends.states import Limits, State
 from magictunnel.backends.supervisor import Supervisor
-from magictunnel.catalog.links import Links
+from magictunnel.catalog.links import Links, Place
 from magictunnel.catalog.merge import MergeRules, Override, ServerRules, merge
 from magictunnel.catalog.model import Catalog, Entry, Json, Kind, Listing
 from magictunnel.catalog.tasks import RELATED, public_task
@@ -156,7 +156,7 @@ class Routed:
         self.router = Router(
             self.pool,
             Links(MergeRules),
-            Subscriptions(self.pool.get, lambda _backend, uri: uri),
+            Subscriptions(lambda name: self.pool.get(name).followed, lambda _backend, uri: uri),
             self.audience,
             limits_of=self.limits_of,
             rules=MergeRules,
@@ -232,13 +232,13 @@ def test_the_public_name_is_replaced_where_the_method_has_it(
 ) -> None:
     made = Call("c1", method, kind, name, params, Caller("me"), Catalog())
 
-    assert addressed(made, "x") == expected
+    assert addressed(made, Place("a", "x")) == expected
 
 
 def test_params_that_need_no_change_pass_as_the_very_same_object() -> None:
     made = call(Kind.TOOL, "x", Catalog())
 
-    assert addressed(made, "x") is made.params
+    assert addressed(made, Place("a", "x")) is made.params
 
 
 @pytest.mark.parametrize("stateless", [True, False])

@@ -35,7 +35,7 @@ class Near:
             backend.name: Supervisor(backend, Limits(5.0, 60.0, sharing), lambda _name, _listing: None)
             for backend in backends
         }
-        self.all = Subscriptions(self.supervisors.__getitem__, lambda backend, uri: f"{backend}+{uri}")
+        self.all = Subscriptions(lambda name: self.supervisors[name].followed, lambda backend, uri: f"{backend}+{uri}")
 
     def followed(self, name: str = "a") -> list[Topic]:
         """What the server tells of now, on any of its connections."""

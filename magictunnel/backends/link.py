@@ -33,7 +33,7 @@ from magictunnel.backends.rounds import drive
 from magictunnel.backends.subscriptions import Listener
 from magictunnel.catalog.extensions import TASKS, in_stateless_terms
 from magictunnel.catalog.model import EMPTY, Json, Kind
-from magictunnel.catalog.tasks import public_task, related_task, with_related
+from magictunnel.catalog.tasks import original_task, public_task, related_task, with_related
 from magictunnel.errors import (
     BackendError,
     BackendUnavailable,
@@ -66,7 +66,6 @@ logger = logging.getLogger(__name__)
 class _Sending:
     """One request under way."""
 
-    link: McpLink
     number: int
     caller: Caller
     is_ours: bool
@@ -239,7 +238,7 @@ class McpLink:
             "cancel_on_abandon": False,
             "headers": headers(method, sent, self.era, stateless=self.stateless, mirrored=mirrored),
         }
-        self._in_flight[number] = sending = _Sending(self, number, caller, is_ours)
+        self._in_flight[number] = sending = _Sending(number, caller, is_ours)
         outer = _sending.set(sending)
         try:
             return inner_result(await self._wire.send_raw_request(method, sent, options))
@@ -297,7 +296,7 @@ class McpLink:
             if params.get("mode") == "url":
                 self._expect_completion(params, caller)
             answer = await self._answer(caller, method, self._outward(params))
-            return with_related(answer, lambda public: public.partition(".")[2])
+            return with_related(answer, lambda public: original_task(self._name, public))
         except CallError as error:
             raise MCPError(error.code, str(error), error.data) from error
 

@@ -15,7 +15,7 @@ class News(Protocol):
     """Takes what backends tell, by name. See `Subscriptions`."""
 
     async def told(self, backend: str, line: str, followed: Topic | None, method: str, params: Json) -> None:
-        """`line`: the connection it came on (`Supervisor.line_name`)."""
+        """`line`: the connection it came on (`Followed.line_name`)."""
         ...
 
     def whose_task(self, backend: str, line: str, task_id: str) -> Caller | None:

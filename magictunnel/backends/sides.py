@@ -25,15 +25,14 @@ from magictunnel.errors import BackendUnavailable, CallError, StartFailure
 from magictunnel.wire.audience import union
 from magictunnel.wire.caller import Caller
 
-logger = logging.getLogger(__name__)
-
-
 _AGAIN = 1.0
 """Seconds before a connection is opened again on which something is followed."""
 OTHER_ERA = 5.0
 """Seconds for a server that is up to open a session in its other era, if it has one."""
 MAX_KINDS = 16
 """Sets of client capabilities for which a server over HTTP gets a session each."""
+
+logger = logging.getLogger(__name__)
 
 
 class Side(NamedTuple):
@@ -45,6 +44,12 @@ class Side(NamedTuple):
     """For which client alone; empty: for everybody."""
     able: str = ""
     """For clients that can do just this (client capabilities as JSON); empty: whatever they can."""
+
+    def __str__(self) -> str:
+        whose = (
+            f"for client {self.session}" if self.session else "for clients alike" if self.able else "for all clients"
+        )
+        return whose if self.era is Era.AUTO else f"{self.era} era, {whose}"
 
 
 def side_for(main: Link, caller: Caller, sharing: Sharing) -> Side | None:

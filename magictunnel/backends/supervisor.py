@@ -6,21 +6,19 @@ import json
 import logging
 import random
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 
 import anyio
 from anyio.abc import TaskGroup
 
-from magictunnel.backends.base import NO_NEIGHBOURS, Backend, Link, Phase, Request, Terms, Topic, resource
-from magictunnel.backends.news import Lined, News
-from magictunnel.backends.poll import Poller
+from magictunnel.backends.base import Backend, Link, Phase, Terms
+from magictunnel.backends.followed import Followed
+from magictunnel.backends.news import News
 from magictunnel.backends.sides import OTHER_ERA, Side, Sides, side_for, time_to_open
 from magictunnel.backends.states import TRANSITIONS, Event, Limits, State, Status, inventory, pause_before
 from magictunnel.catalog.model import Json, Kind, Listing
-from magictunnel.catalog.promises import can_subscribe
 from magictunnel.config.model import Era, Sharing
-from magictunnel.errors import BackendUnavailable, CallError, MethodNotOffered, StartFailure
+from magictunnel.errors import BackendUnavailable, CallError, StartFailure
 from magictunnel.wire.audience import Audience, union
 from magictunnel.wire.caller import Caller
 
@@ -57,15 +55,15 @@ class Supervisor:
         self._limits = limits
         self._on_listing = on_listing
         self._audience = audience or Audience()
-        self._news = news
-        self._link: Link | None = None
-        self._sides = Sides(backend, limits.start_timeout, self._terms, self._changed_aside)
+        self.main: Link | None = None
+        """The connection that is kept up, while it is."""
+        self.tasks: TaskGroup | None = None
+        """Where what the connections need is run, while they are kept."""
+        self.sides = Sides(backend, limits.start_timeout, self._terms, self._changed_aside)
         self._listing = Listing()
         self._welcomed: Link | None = None
         """The main connection for which the other era was looked at."""
         self._other_promises: Json = {}
-        polls = limits.poll is not None and limits.session is Sharing.SHARED
-        self._poller = Poller(limits.poll or 0.0, self._read, self._found_updated) if polls else None
         self._refused: set[Side] = set()
         """Side connections that the server does not open; the main one serves instead."""
         self._handshake_first: bool | None = None
@@ -74,22 +72,21 @@ class Supervisor:
         """Whether a client has made a call on the main connection."""
         self._turn: anyio.CancelScope | None = None
         """Of the main connection, while it is kept."""
-        self._followed: set[Topic] = set()
-        """What somebody wants to hear of, on the main connection."""
-        self._tasks: TaskGroup | None = None
+        self.followed = Followed(self, limits, news)
+        """What clients want to hear of."""
         self._moved = anyio.Event()
         self._up_since = self._down_since = float("-inf")
         self._streak = 0
         """Failures in a row; one of a server that was up for long starts a new row."""
         self.status = Status()
-        self._audience.on_leave(self._sides.close)
+        self._audience.on_leave(self.sides.close)
 
     def __repr__(self) -> str:
         return f"<{self.name}: {self.status.state}, {self.status.phase}>"
 
     async def run(self) -> None:
         """Connect, keep listing, connect again: until cancelled."""
-        async with anyio.create_task_group() as self._tasks:
+        async with anyio.create_task_group() as self.tasks:
             await self._stay_connected()
 
     async def _stay_connected(self) -> None:
@@ -122,16 +119,16 @@ class Supervisor:
         Raises:
             BackendUnavailable: it is down.
         """
-        while self._link is None:
+        while self.main is None:
             if self.status.state is not State.STARTING:
                 raise self._unavailable()
             await self._moved.wait()
-        return self._link
+        return self.main
 
     async def welcome(self, *, stateless: bool) -> None:
         """Learn, once, what a server promises in the other era, now that a client of it comes."""
-        link = self._link
-        if link is None or link.stateless == stateless or self._welcomed is link or self._tasks is None:
+        link = self.main
+        if link is None or link.stateless == stateless or self._welcomed is link or self.tasks is None:
             return
         if not (link.may_speak_other_era and link.sessions_are_cheap):
             return
@@ -139,7 +136,7 @@ class Supervisor:
         side = Side(Era.STATELESS if stateless else Era.HANDSHAKE)
         with anyio.move_on_after(OTHER_ERA):
             try:
-                self._other_promises = (await self._sides.get(side, self._tasks, OTHER_ERA)).capabilities
+                self._other_promises = (await self.sides.get(side, self.tasks, OTHER_ERA)).capabilities
             except BackendUnavailable:
                 self._refused.add(side)
                 return
@@ -158,11 +155,11 @@ class Supervisor:
         if side and side.era is not Era.AUTO and not (side.session or self._is_used or main.sessions_are_cheap):
             main = await self._reopened(main, handshake_first=not caller.stateless)
             side = side_for(main, caller, self._limits.session)
-        if side is None or side in self._refused or self._tasks is None:
+        if side is None or side in self._refused or self.tasks is None:
             self._is_used |= caller.stateless or bool(caller.session)
             return main
         try:
-            return await self._sides.get(side, self._tasks, time_to_open(side, main, self._limits.start_timeout))
+            return await self.sides.get(side, self.tasks, time_to_open(side, main, self._limits.start_timeout))
         except BackendUnavailable:
             if side.session:
                 raise
@@ -177,8 +174,8 @@ class Supervisor:
         really use it.
         """
         self._handshake_first = handshake_first
-        if self._link is main and self._turn is not None:
-            self._link = None
+        if self.main is main and self._turn is not None:
+            self.main = None
             self._step(Event.REOPEN, phase=Phase.RESOLVE)
             self._turn.cancel()
         return await self.ready()
@@ -186,67 +183,14 @@ class Supervisor:
     def links(self, session: str = "") -> list[Link]:
         """The open connections over which a client's session is served; without one: all there are."""
         own = self._limits.session is Sharing.PER_CLIENT
-        sides = [link for side, link in self._sides.links if not session or side.session in (session, "")]
-        main = [] if self._link is None or (own and session) else [self._link]
+        sides = [link for side, link in self.sides.links if not session or side.session in (session, "")]
+        main = [] if self.main is None or (own and session) else [self.main]
         return main + sides
 
-    def line_of(self, caller: Caller) -> str:
-        """A name for the connection on which `caller` hears of what it follows; empty for the main one."""
-        return self.line_name(self._following(caller) or MAIN)
-
-    def line_name(self, side: Side) -> str:
-        """A name for what is told on a connection; empty where it is as good as told on the main one."""
-        if side.session:
-            return side.session
-        is_apart = side.era is not Era.AUTO and self._link is not None and not self._link.sessions_are_cheap
-        return side.era.value if is_apart else ""
-
-    async def follow(self, topic: Topic, caller: Caller) -> None:
-        """Have the server tell of a resource or task, also after it was opened again.
-
-        Raises:
-            CallError: it cannot, or will not.
-        """
-        main = await self.ready()
-        if topic.what == resource("").what and not can_subscribe(main.capabilities):
-            if self._poller is None or self._tasks is None:
-                raise MethodNotOffered("resources/subscribe")
-            self._poller.follow(topic.name, self._tasks)
-            return
-        side = self._following(caller)
-        if side is not None and self._tasks is not None:
-            await self._sides.follow(side, topic, self._tasks)
-            return
-        await main.follow(topic)
-        self._followed.add(topic)
-
-    async def forget(self, topic: Topic, caller: Caller) -> None:
-        """Hear no more of it; on a connection that is gone there is nothing to do."""
-        if self._poller is not None:
-            self._poller.forget(topic.name)
-        side = self._following(caller)
-        with suppress(CallError):
-            if side is not None:
-                await self._sides.forget(side, topic)
-                return
-            self._followed.discard(topic)
-            if self._link is not None:
-                await self._link.forget(topic)
-
-    def forget_soon(self, topic: Topic, caller: Caller) -> None:
-        """The same, for whoever cannot wait."""
-        if self._tasks is not None:
-            self._tasks.start_soon(self.forget, topic, caller)
-
-    def _following(self, caller: Caller) -> Side | None:
-        """The side connection on which `caller` hears of what it follows: one with another process behind it.
-
-        Sessions with one server over HTTP are equal, so there the main one does.
-        """
-        if self._link is None:
-            return Side(session=caller.session) if self._limits.session is Sharing.PER_CLIENT else None
-        side = side_for(self._link, caller, self._limits.session)
-        return side if side and self.line_name(side) and side not in self._refused else None
+    def side_of(self, caller: Caller) -> Side | None:
+        """The connection beside the main one that a call of `caller` takes, if the main one is up."""
+        side = side_for(self.main, caller, self._limits.session) if self.main else None
+        return side if side not in self._refused else None
 
     async def settled(self) -> None:
         """Wait until the first attempt has ended, well or badly."""
@@ -270,17 +214,14 @@ class Supervisor:
             except Exception as error:  # noqa: BLE001 whatever ends a connection is this backend's state
                 return self._backend.explain(self.status.phase, error)
             finally:
-                self._link = None
+                self.main = None
         silence = TimeoutError(f"no answer within {self._limits.start_timeout:g} s")
         return self._backend.explain(self.status.phase, silence)
 
     async def _list(self, link: Link) -> Listing:
         self._at(Phase.LIST)
         entries = {kind: tuple(await link.list(kind)) for kind in Kind}
-        capabilities = union((link.capabilities, self._other_promises))
-        if self._poller is not None and Kind.RESOURCE.capability in capabilities:
-            told = capabilities[Kind.RESOURCE.capability]
-            capabilities = capabilities | {Kind.RESOURCE.capability: told | {"subscribe": True}}
+        capabilities = self.followed.promised(union((link.capabilities, self._other_promises)))
         return Listing(entries, capabilities, link.instructions, dict(link.hints))
 
     def _terms(self, side: Side) -> Terms:
@@ -292,7 +233,7 @@ class Supervisor:
             era=side.era,
             handshake_first=side is MAIN and self._tries_handshake_first,
             audience=audience,
-            neighbours=Lined(self.name, lambda: self.line_name(side), self._news) if self._news else NO_NEIGHBOURS,
+            neighbours=self.followed.neighbours(side),
             ask_timeout=self._limits.ask_timeout,
         )
 
@@ -300,38 +241,23 @@ class Supervisor:
     def _tries_handshake_first(self) -> bool:
         return self._audience.prefers_handshake if self._handshake_first is None else self._handshake_first
 
-    async def _read(self, uri: str) -> Json:
-        return await (await self.ready()).request(Request("resources/read", {"uri": uri}))
-
-    async def _found_updated(self, uri: str) -> None:
-        if self._news is not None:
-            await self._news.told(self.name, "", resource(uri), "notifications/resources/updated", {"uri": uri})
-
     def _changed_aside(self, side: Side, link: Link, kinds: frozenset[Kind]) -> None:
         """A side connection says that lists changed: the server's, or those of a process of its own.
 
         Of two processes, the last one to say so is listed.
         """
-        if self._link is None or self._tasks is None or side.session:
+        if self.main is None or self.tasks is None or side.session:
             return
-        if side.able or self._link.sessions_are_cheap:
-            self._link.mark(kinds)
+        if side.able or self.main.sessions_are_cheap:
+            self.main.mark(kinds)
         else:
-            self._tasks.start_soon(self._relist, link, kinds)
-
-    async def _follow_again(self, link: Link, topic: Topic) -> None:
-        try:
-            with anyio.move_on_after(self._limits.start_timeout):
-                await link.follow(topic)
-        except CallError as error:
-            logger.warning("%s: it does not tell of %s any more: %s", self.name, topic.name, error)
+            self.tasks.start_soon(self._relist, link, kinds)
 
     def _ready(self, link: Link, took: float) -> None:
-        self._link = link
+        self.main = link
         self._refused.clear()
-        if self._tasks is not None:
-            for topic in self._followed:
-                self._tasks.start_soon(self._follow_again, link, topic)
+        if self.tasks is not None:
+            self.followed.follow_again(link, self.tasks)
         self._up_since = anyio.current_time()
         self._publish(self._listing)
         self._step(Event.LISTED, phase=Phase.SERVE, era=link.era, attempts=0, took=took)

@@ -27,6 +27,12 @@ def task_place(backends: Iterable[str], public: str) -> Place | None:
     return Place(owner, task_id) if owner and task_id else None
 
 
+def original_task(backend: str, public: str) -> str:
+    """The id by which `backend` knows what clients know as `public`; an id that was not made by `public_task` stays."""
+    place = task_place([backend], public)
+    return place.uri if place else public
+
+
 def related_task(message: Json) -> str:
     """The id of the task that params or a result belong to; empty if to none."""
     meta = message.get("_meta")

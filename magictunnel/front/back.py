@@ -37,11 +37,16 @@ def connection_of(ctx: Context) -> Connection:
     return ctx.session._connection
 
 
+def channel_of(ctx: Context) -> Outbound:
+    """A request's own channel: over streamable HTTP, the stream on which it is answered."""
+    return ctx.session._request_outbound
+
+
 class RequestBack:
     """The ways back to the client of one request, while it is being answered. See `Back`."""
 
     def __init__(self, ctx: Context, wants: Wants, *, stateless: bool) -> None:
-        self._request: Outbound = ctx.session._request_outbound
+        self._request = channel_of(ctx)
         self._connection = connection_of(ctx)
         self._wants = wants
         self._stateless = stateless

@@ -10,7 +10,7 @@ import anyio
 
 from magictunnel.catalog.model import Json
 from magictunnel.errors import BadParams, CallError, CannotAsk, TooMany
-from magictunnel.front.back import Context
+from magictunnel.front.back import Context, channel_of
 from magictunnel.front.outbox import Outbox, Tasks
 from magictunnel.wire.caller import Caller
 
@@ -40,7 +40,7 @@ class Stream:
     """One listen stream; tells what it was asked for, once each. See `Back`."""
 
     def __init__(self, ctx: Context, wanted: Json, tasks: Tasks) -> None:
-        self._ctx = ctx
+        self._channel = channel_of(ctx)
         self._methods = {method for key, method in LISTS.items() if wanted.get(key) is True}
         self._meta = {SUBSCRIPTION_ID: ctx.request_id}
         self._outbox = Outbox(self._send, tasks=tasks)
@@ -76,7 +76,7 @@ class Stream:
 
     async def _send(self, method: str, params: Json) -> None:
         meta = params.get("_meta", {}) | self._meta
-        await self._ctx.session._request_outbound.notify(method, params | {"_meta": meta})
+        await self._channel.notify(method, params | {"_meta": meta})
 
 
 class Streams:

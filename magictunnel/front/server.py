@@ -45,9 +45,11 @@ class FrontServer(Server[Any]):
 
     async def run_aside(self) -> None:
         """All that goes on between requests, until cancelled: news are told, and calls wait for answers."""
-        async with anyio.create_task_group() as tasks:
-            self._handlers.tasks = tasks
-            await self.notifier.run()
+        try:
+            async with anyio.create_task_group() as self._handlers.tasks:
+                await self.notifier.run()
+        finally:
+            self._handlers.tasks = None
 
     async def answered(self) -> None:
         """Wait until nothing that was asked so far is unanswered; streams of news do not count."""
