@@ -17,7 +17,7 @@ from magictunnel.errors import ConfigError
 
 OUR_NAME = "magictunnel-config.yaml"
 
-_SETTINGS = ("defaults", "naming", "start_wait")
+_SETTINGS = ("defaults", "naming", "start_wait", "session_idle_timeout", "store")
 _OUR_KEYS = ("mcpServers", *_SETTINGS)
 _EXPECTED = "expected `mcpServers`, or `servers` as in VS Code: a mapping of names to servers"
 

@@ -51,6 +51,13 @@ class Sharing(StrEnum):
     PER_CLIENT = "per_client"
 
 
+class Start(StrEnum):
+    """When a server is started."""
+
+    EAGER = "eager"
+    LAZY = "lazy"
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -77,6 +84,14 @@ class ServerSettings(Settings):
     """Seconds between two looks at a subscribed resource, where the server cannot tell of updates itself."""
     session: Sharing | None = None
     """Whether all clients share one connection to it, or each has its own."""
+    start: Start | None = None
+    """Whether it is started with us, or by the first call of something it offers."""
+    idle_timeout: Duration | None = None
+    """Seconds without a call after which it is stopped, until the next call."""
+    heartbeat: Duration | None = None
+    """Seconds of silence after which it is asked for a sign of life."""
+    concurrency: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """How many calls it is sent at once; others wait, each client in its turn."""
 
 
 class ToolConfig(Settings):
@@ -157,6 +172,10 @@ class Config(_Frozen):
     naming: Naming = Naming()
     start_wait: Duration = 5.0
     """Seconds the first list may wait for servers that are still starting."""
+    session_idle_timeout: Duration = 1_800.0
+    """Seconds without a request after which the session of a client over HTTP is ended."""
+    store: str | None = None
+    """The SQLite file that keeps what servers offered, or `off`; None: the usual place."""
     problems: tuple[Problem, ...] = ()
     """Entries left out because they are wrong; the others are served."""
     notes: tuple[str, ...] = ()
@@ -168,6 +187,7 @@ DEFAULT_TIMEOUT = 60.0
 DEFAULT_ASK_TIMEOUT = 600.0
 DEFAULT_START_TIMEOUT = 30.0
 DEFAULT_GRACE = 30.0
+DEFAULT_HEARTBEAT = 30.0
 
 
 class Resolved(_Frozen):
@@ -180,6 +200,10 @@ class Resolved(_Frozen):
     grace: float = DEFAULT_GRACE
     poll: float | None = None
     session: Sharing = Sharing.SHARED
+    start: Start = Start.EAGER
+    idle_timeout: float | None = None
+    heartbeat: float = DEFAULT_HEARTBEAT
+    concurrency: int | None = None
 
 
 def resolve(*levels: Settings) -> Resolved:
