@@ -37,6 +37,9 @@ peers: $(STAMP) ## Compare with a direct connection to servers that others wrote
 conformance: $(STAMP) ## Run the official suite directly and through MagicTunnel, and compare check by check
 	$(BIN)/python -m tests.conformance $(ARGS)
 
+chaos: $(STAMP) ## Befall ten servers with random faults for five minutes, and judge what 20 clients saw of it
+	$(BIN)/python -m tests.chaos $(ARGS)
+
 matrix: $(STAMP) ## Run each behaviour of the protocol in each of its ways, and write the table in docs/protocol.md
 	$(BIN)/python -m tests.journeys.matrix_report
 
@@ -45,6 +48,12 @@ answers: $(STAMP) ## Have 100 callers answer 50 questions each, all at once, thr
 
 bench: $(STAMP) ## Measure what a call costs through MagicTunnel, next to a direct one
 	$(BIN)/python -m benchmarks.calls
+
+start: $(STAMP) ## Measure how soon a host has its first list, with ten servers behind and with none
+	$(BIN)/python -m benchmarks.start $(ARGS)
+
+soak: $(STAMP) ## Make 100,000 calls from 1,000 clients, and see what is left in memory
+	$(BIN)/python -m benchmarks.soak $(ARGS)
 
 fix: $(STAMP) ## Format, and mend what can be mended by itself
 	$(BIN)/ruff format --quiet .
@@ -58,4 +67,4 @@ lock: $(STAMP) ## Resolve the ranges of pyproject.toml into requirements.lock an
 clean: ## Remove the virtual environment and all caches
 	rm -rf $(VENV) .peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help setup run check test peers conformance matrix answers bench fix lock clean
+.PHONY: help setup run check test peers conformance chaos matrix answers bench start soak fix lock clean

@@ -16,12 +16,14 @@ The words
 
 The layers, high to low; an import only points down
     __main__, cli                    the shell
-    front                            what clients see: lists from the catalog, calls into the pipeline
+    admin | front                    what the shell asks of us | what clients see: lists from the catalog, calls
+    reload                           the config's files, watched
     gateway                          composition root: builds everything from a Config
     router                           Call -> entry -> backend; deadlines
     subscriptions                    who wants to hear of what
     pipeline | backends              what happens to every Call | servers reached, spoken to, kept alive
-    secrets | telemetry | wire       ${VAR} and masking | how we log | JSON-RPC lines and processes
+    store | secrets | telemetry      what servers offered | ${VAR} and masking | how we log
+    wire                             JSON-RPC lines and processes
     config                           what can stand in the file, and how it is read
     catalog                          pure: Listings -> Catalog, names, what is visible
     errors                           every exception, drawn as a tree
@@ -32,7 +34,8 @@ The way of a `tools/call`
     3. `router.py` looks the public name up: owner and original name, or UnknownEntry.
     4. `backends/supervisor.py`: ready, go; starting, wait within the deadline; down, fail at once with the last error.
        `backends/sides.py` decides which connection to the server it takes.
-    5. `backends/link.py` sends the raw params under its own id; progress, log and questions go back to this caller.
+    5. `backends/exchanges.py` sends the raw params under its own id; progress, log and questions go back to this caller
+       (`backends/talk.py`).
     6. The raw result goes back the same way, and out untouched but for links that must lead back to their owner.
 
 The way of a list change

@@ -4,6 +4,7 @@
     ├── ConfigError             the config file cannot be used: file, line, remedy
     ├── UnsetVariable           a ${VAR} of one server has no value
     ├── StartFailure            a backend did not come up: phase, cause, remedy
+    ├── StoreError              the file that keeps what servers offered cannot be used: file, why, remedy
     └── CallError               answered to a client: carries its JSON-RPC code and data
         ├── UnknownEntry        no such tool, prompt or resource (or none this caller may see)
         ├── BadParams           the request itself is malformed
@@ -89,6 +90,15 @@ class StartFailure(MagicTunnelError):
     def told(self) -> str:
         """What is wrong, and what to do, for where server and phase stand already."""
         return f"{self.cause} ({self.hint})" if self.hint else self.cause
+
+
+class StoreError(MagicTunnelError):
+    """The store (`file`) cannot be used, or what it was given cannot be kept. Nothing else depends on it."""
+
+    def __init__(self, file: str, cause: str, *, hint: str = "") -> None:
+        super().__init__(f"store {file}: {cause}", hint=hint)
+        self.file = file
+        self.cause = cause
 
 
 class CallError(MagicTunnelError):

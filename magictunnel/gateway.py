@@ -8,26 +8,32 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache
+from pathlib import Path
 
 import anyio
 
 from magictunnel.backends.base import Backend
 from magictunnel.backends.mcp import McpBackend
 from magictunnel.backends.pool import Pool
-from magictunnel.backends.states import Limits, Status
+from magictunnel.backends.standing import OnState
+from magictunnel.backends.states import Limits, State, Status
+from magictunnel.backends.stats import Stats
 from magictunnel.backends.supervisor import Supervisor
 from magictunnel.catalog.links import Links
 from magictunnel.catalog.live import LiveCatalog
 from magictunnel.catalog.model import Conflict, Entry, Kind, Listing
+from magictunnel.config.changes import Changes, changes, identity, settled
 from magictunnel.config.model import Config
-from magictunnel.config.rules import is_needed, merge_rules, settings_of
+from magictunnel.config.rules import longest_call, merge_rules, needed, settings_of
 from magictunnel.pipeline import pipeline
 from magictunnel.pipeline.call import Handler
 from magictunnel.pipeline.patience import CallLimits
-from magictunnel.router import LimitsOf, Router
+from magictunnel.router import Router
 from magictunnel.secrets import Secrets
+from magictunnel.store.memory import Memory
 from magictunnel.subscriptions import Subscriptions
 from magictunnel.wire.audience import Audience
+from magictunnel.wire.guard import Guard
 
 _GREETING = 1.0
 """Seconds that a host which started us may take to say its first word."""
@@ -39,30 +45,39 @@ class Gateway:
     """One MCP server's worth of many: the live catalog, and the one way into it."""
 
     def __init__(
-        self,
-        config: Config,
-        secrets: Secrets,
-        live: LiveCatalog,
-        audience: Audience,
-        pool: Pool,
-        router: Router,
-        subscriptions: Subscriptions,
+        self, config: Config, secrets: Secrets, audience: Audience, memory: Memory, own: Sequence[Backend]
     ) -> None:
         self.config = config
         self.secrets = secrets
-        self.live = live
         self.audience = audience
         """The client sessions that are connected."""
+        self.live = LiveCatalog(merge_rules(config))
+        self.live.subscribe(_tell_of_change)
+        self._publish = publisher(self.live)
+        self._memory = memory
+        self._guard = Guard()
+        self._pool = pool = Pool()
+        links = Links(lambda: self.live.rules)
+        self._subscriptions = Subscriptions(
+            lambda name: pool.get(name).followed, lambda name, uri: links.publish(self.live.current, name, uri)
+        )
+        self._limits_of = lru_cache(4_096)(self._limits)
+        router = Router(
+            pool, links, self._subscriptions, audience, limits_of=self._limits_of, rules=lambda: self.live.rules
+        )
         self.handle: Handler = pipeline(router)
         """Takes every Call, through the whole pipeline, to its result."""
         self.follow = router.follow
-        self.unsubscribe = subscriptions.drop
+        self.unsubscribe = self._subscriptions.drop
         self.settle_levels = pool.settle_levels
         self.welcome = pool.welcome
         self.tell_servers = pool.tell
-        self._pool = pool
+        self.hooks: list[OnState] = []
+        """Told, synchronously, of each server that comes into another state. See also `live.subscribe`."""
         self._greets = False
         self._settled = anyio.Event()
+        for backend in (*map(self._backend, needed(config)), *own):
+            pool.add(self._supervisor(backend))
 
     def mask(self, text: str) -> str:
         """`text` without any secret that was given to a server."""
@@ -72,6 +87,11 @@ class Gateway:
     def status(self) -> Mapping[str, Status]:
         """Each backend's status, by name."""
         return self._pool.status
+
+    @property
+    def stats(self) -> Mapping[str, Stats]:
+        """What the calls of each backend came to, by name."""
+        return self._pool.stats
 
     def timeout_of(self, entry: Entry) -> float:
         """Seconds that a call of `entry` may take."""
@@ -83,7 +103,7 @@ class Gateway:
         return self._settled.is_set()
 
     async def settled(self) -> None:
-        """Wait until every server is up or has failed once; at most `start_wait` seconds from the start on."""
+        """Wait until it is known of every server what it offers, or that it fails; `start_wait` seconds at most."""
         await self._settled.wait()
 
     def greet(self) -> None:
@@ -93,12 +113,75 @@ class Gateway:
 
     async def run(self) -> None:
         """Keep all backends alive until cancelled. For the one client that started us, they are opened as it is."""
-        with anyio.move_on_after(_GREETING if self._greets else 0):
-            await self.audience.met()
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._pool.run, name="pool")
-            await self._pool.settled(self.config.start_wait)
+        with self._guard:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._memory.run, name="memory")
+                await self._recall()
+                with anyio.move_on_after(_GREETING if self._greets else 0):
+                    await self.audience.met()
+                tasks.start_soon(self._pool.run, name="pool")
+                await self._pool.settled(self.config.start_wait)
+                self._settled.set()
+
+    async def _recall(self) -> None:
+        """List what servers offered last time: if that is known of all, nobody has to wait for any."""
+        known = await self._memory.load({name: identity(self.config.servers[name]) for name in needed(self.config)})
+        for name, listing in known.items():
+            self._pool.get(name).recall(listing)
+        if self._pool.is_known:
             self._settled.set()
+
+    def apply(self, new: Config) -> Changes:
+        """Go by another config from now on. What is the same in it is not touched; what changes has a moment to end.
+
+        A server that cannot be used as it is written now goes on as it was.
+        """
+        new = settled(self.config, new)
+        what = changes(self.config, new)
+        self.config = new
+        self._limits_of.cache_clear()
+        self.live.rule(merge_rules(new))
+        running = self._pool.status.keys()
+        for name in {*what.removed, *what.restarted} & running - set(needed(new)):
+            self._pool.remove(name)
+            self.live.replace(name, None)
+        for name in needed(new):
+            if name in what.restarted or name not in running:
+                self._pool.add(self._supervisor(self._backend(name)))
+        self._pool.order(new.servers)
+        return what
+
+    def restart(self, name: str) -> None:
+        """Open a server anew. Raises BackendUnavailable: there is none of that name."""
+        self._pool.get(name).restart()
+
+    async def refresh(self, name: str) -> None:
+        """List a server again, now. Raises BackendUnavailable: there is none of that name, or it is down."""
+        await self._pool.get(name).refresh()
+
+    async def tried(self, name: str) -> Status:
+        """The status of a server once its current attempt has ended, well or badly."""
+        return await self._pool.get(name).tried()
+
+    def _limits(self, backend: str, kind: Kind | None, name: str) -> CallLimits:
+        settings = settings_of(self.config, backend, kind, name)
+        return CallLimits(settings.timeout, settings.ask_timeout)
+
+    def _backend(self, name: str) -> Backend:
+        return McpBackend(name, self.config.servers[name], self.secrets, self._guard)
+
+    def _supervisor(self, backend: Backend) -> Supervisor:
+        limits = limits_for(self.config, backend.name)
+        return Supervisor(backend, limits, self._listed, self.audience, self._subscriptions, self._stepped)
+
+    def _listed(self, name: str, listing: Listing | None) -> None:
+        self._publish(name, listing)
+        if listing is not None and name in self.config.servers:
+            self._memory.note(name, identity(self.config.servers[name]), listing)
+
+    def _stepped(self, name: str, state: State) -> None:
+        for hook in self.hooks:
+            hook(name, state)
 
 
 def build(
@@ -107,28 +190,13 @@ def build(
     secrets: Secrets | None = None,
     backends: Sequence[Backend] = (),
     audience: Audience | None = None,
+    store: Path | None = None,
 ) -> Gateway:
     """Put a gateway together: a backend for each server of `config`, and `backends` of our own beside them.
 
-    `audience`: whom it serves, where that is known beforehand.
+    `audience`: whom it serves, where that is known beforehand. `store`: the file that keeps what servers offered.
     """
-    secrets = secrets or own_secrets()
-    live = LiveCatalog(merge_rules(config))
-    publish = publisher(live)
-    servers = [
-        McpBackend(name, server, secrets) for name, server in config.servers.items() if is_needed(server, config)
-    ]
-    audience = audience or Audience(grows=True)
-    links = Links(lambda: live.rules)
-    subscriptions = Subscriptions(
-        lambda name: pool.get(name).followed, lambda name, uri: links.publish(live.current, name, uri)
-    )
-    pool = Pool(
-        Supervisor(backend, _limits(config, backend.name), publish, audience, subscriptions)
-        for backend in (*servers, *backends)
-    )
-    router = Router(pool, links, subscriptions, audience, limits_of=_limits_of(config), rules=lambda: live.rules)
-    return Gateway(config, secrets, live, audience, pool, router, subscriptions)
+    return Gateway(config, secrets or own_secrets(), audience or Audience(grows=True), Memory(store), backends)
 
 
 @asynccontextmanager
@@ -156,20 +224,27 @@ def publisher(live: LiveCatalog) -> Callable[[str, Listing | None], None]:
     return publish
 
 
+def _tell_of_change(kinds: frozenset[Kind]) -> None:
+    logger.info("the catalog has changed: %s", ", ".join(f"{kind.word}s" for kind in Kind if kind in kinds))
+
+
 def own_secrets() -> Secrets:
     """The environment, and `MAGICTUNNEL_PYTHON`: the interpreter we run on, for servers that are written in Python."""
     return Secrets({"MAGICTUNNEL_PYTHON": sys.executable, **os.environ})
 
 
-def _limits(config: Config, server: str) -> Limits:
+def limits_for(config: Config, server: str) -> Limits:
+    """What a person has set for one server, for whoever keeps it."""
     settings = settings_of(config, server)
-    return Limits(settings.start_timeout, settings.grace, settings.session, settings.ask_timeout, settings.poll)
-
-
-def _limits_of(config: Config) -> LimitsOf:
-    @lru_cache(4_096)
-    def limits_of(backend: str, kind: Kind | None, name: str) -> CallLimits:
-        settings = settings_of(config, backend, kind, name)
-        return CallLimits(settings.timeout, settings.ask_timeout)
-
-    return limits_of
+    return Limits(
+        start_timeout=settings.start_timeout,
+        grace=settings.grace,
+        session=settings.session,
+        ask_timeout=settings.ask_timeout,
+        poll=settings.poll,
+        start=settings.start,
+        idle_timeout=settings.idle_timeout,
+        heartbeat=settings.heartbeat,
+        patience=longest_call(config, server),
+        concurrency=settings.concurrency,
+    )

@@ -23,12 +23,14 @@ from magictunnel.errors import (
     CallError,
     DeadlineExceeded,
     MethodNotOffered,
+    OutcomeUnknown,
     UnknownEntry,
 )
 from magictunnel.pipeline.call import Call
 from magictunnel.pipeline.patience import CallLimits, Patient
 from magictunnel.subscriptions import Subscriptions
 from magictunnel.wire.audience import Audience
+from magictunnel.wire.caller import Back
 
 LimitsOf = Callable[[str, Kind | None, str], CallLimits]
 """`(backend, kind, name there)` -> how long a call may take."""
@@ -73,20 +75,46 @@ class Router:
         limits = self._limits_of(owner.backend, call.kind, owner.uri)
         clock = anyio.move_on_after(float("inf") if call.method in _UNBOUNDED else limits.timeout)
         patient = Patient(call.caller, clock, limits.ask_timeout)
-        link: Link | None = None
+        is_up = False
         with clock:
             if call.method in SUBSCRIBE:
-                link = await self._pool.get(owner.backend).ready()
+                await self._pool.get(owner.backend).ready()
+                is_up = True
                 return await self._subscribe(call, owner)
             link = await self._pool.link_for(owner.backend, call.caller)
-            self._check_task(call, owner, link)
-            asking = replace(call.caller, back=patient)
-            request = Request(call.method, addressed(call, owner), asking, _runs_only_as_task(call))
-            return await self._outward(call, owner, await link.request(request))
-        if link is None:
+            is_up = True
+            return await self._outward(call, owner, await self._answered(call, owner, link, patient))
+        if not is_up:
             cause = f"it is still starting after {limits.timeout:g} s"
             raise BackendUnavailable(owner.backend, cause, hint="try again")
-        raise patient.abandoned or DeadlineExceeded(owner.backend, call.name, limits.timeout)
+        if patient.abandoned:
+            raise patient.abandoned
+        self._pool.missed(owner.backend)
+        raise DeadlineExceeded(owner.backend, call.name, limits.timeout)
+
+    async def _answered(self, call: Call, owner: Place, link: Link, back: Back) -> Json:
+        """What the server answers. Sent once; and again, once each, if it never arrived, and if it may run twice."""
+        self._check_task(call, owner, link)
+        request = Request(
+            call.method, addressed(call, owner), replace(call.caller, back=back), _runs_only_as_task(call)
+        )
+        unsent: BackendUnavailable | None = None
+        unknown: OutcomeUnknown | None = None
+        while True:
+            try:
+                return await link.request(request)
+            except BackendUnavailable as error:
+                if unsent:
+                    raise unknown or error from error
+                unsent = error
+            except OutcomeUnknown as error:
+                if unknown or not may_run_twice(call):
+                    raise
+                unknown = error
+            try:
+                link = await self._pool.link_for(owner.backend, call.caller)
+            except BackendUnavailable as error:
+                raise unknown or error from error
 
     async def _subscribe(self, call: Call, owner: Place) -> Json:
         topic = resource(owner.uri)
@@ -183,6 +211,17 @@ def _runs_only_as_task(call: Call) -> bool:
     entry = find(call.catalog, call.kind, call.name, call.caller.allows)
     execution = entry.definition.get("execution") if entry else None
     return isinstance(execution, dict) and execution.get("taskSupport") == "required"
+
+
+def may_run_twice(call: Call) -> bool:
+    """Whether it does no harm to send `call` again without knowing what became of it the first time."""
+    if call.kind is not Kind.TOOL:
+        return call.kind is not None
+    if "task" in call.params:
+        return False
+    entry = find(call.catalog, call.kind, call.name, call.caller.allows)
+    hints = entry.definition.get("annotations") if entry else None
+    return isinstance(hints, dict) and (hints.get("readOnlyHint") is True or hints.get("idempotentHint") is True)
 
 
 def addressed(call: Call, owner: Place) -> Json:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 
 LEVELS = ("debug", "info", "warning", "error")
-_QUIET = ("mcp", "client", "httpx2", "httpcore2", "uvicorn", "sse_starlette", "asyncio")
+_QUIET = ("mcp", "client", "httpx2", "httpcore2", "uvicorn", "sse_starlette", "asyncio", "watchfiles", "aiosqlite")
 """Loggers of libraries: what they have to say about a backend is said by us, once, with its name."""
 
 _call_numbers = itertools.count(1)

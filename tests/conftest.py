@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from tests.support.world import ERAS, TRANSPORTS
+
+os.environ["MAGICTUNNEL_STORE"] = "off"
+"""No test reads or writes what the person who runs it has; those that keep something name a file of their own."""
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
+from magictunnel.backends.stats import Stats
+from magictunnel.backends.turns import Turns
 from magictunnel.catalog.model import Json, Kind
 from magictunnel.config.model import DEFAULT_ASK_TIMEOUT, Era
 from magictunnel.errors import StartFailure
@@ -109,6 +111,12 @@ class Terms:
     neighbours: Neighbours = NO_NEIGHBOURS
     ask_timeout: float = DEFAULT_ASK_TIMEOUT
     """Seconds for the answer to a question that belongs to no call."""
+    stats: Stats = field(default_factory=Stats)
+    """Where its calls are counted."""
+    turns: Turns | None = None
+    """What its calls wait for before they are sent; None: nothing."""
+    unfit: Callable[[str], None] = lambda _why: None
+    """Told, at once, that it can carry no new call, and why."""
 
 
 ANY_TERMS = Terms()
@@ -161,6 +169,24 @@ class Link(Protocol):
     @property
     def sessions_are_cheap(self) -> bool:
         """Whether another session with this server needs no other process."""
+        ...
+
+    @property
+    def heard(self) -> int:
+        """How many messages have come from the server so far."""
+        ...
+
+    @property
+    def needs_no_heartbeat(self) -> bool:
+        """Whether nothing is kept between two calls that could die unnoticed."""
+        ...
+
+    async def ping(self) -> None:
+        """Have the server give a sign of life.
+
+        Raises:
+            CallError: it answered with an error, or the connection is over.
+        """
         ...
 
     async def list(self, kind: Kind) -> Sequence[Json]:

@@ -8,18 +8,26 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import CONNECTION_CLOSED, URL_ELICITATION_REQUIRED
 
 from magictunnel.errors import BackendError, BackendUnavailable, CallError, OutcomeUnknown
-from magictunnel.wire.http import CUT_OFF, NOT_SENT
+from magictunnel.wire.http import CUT_OFF, NOT_SENT, TOO_LARGE
+from magictunnel.wire.stale import FORGOTTEN, names_lost_session
 
 _CLOSED = "Connection closed"
-_BROKEN = (CUT_OFF, "SSE stream ended without a response", "SSE stream ended and reconnection", "SSE stream failed: ")
+_BROKEN = (
+    CUT_OFF,
+    TOO_LARGE,
+    "SSE stream ended without a response",
+    "SSE stream ended and reconnection",
+    "SSE stream failed: ",
+)
 """What our HTTP client and the SDK's say when an answer can never come."""
-_STALE = ("Session terminated", "Session not found")
 
 
 def failure(server: str, what: str, error: MCPError) -> CallError:
     """`error` as one of ours; `what` was asked of `server`."""
     if error.code == CONNECTION_CLOSED and error.message == NOT_SENT:
         return BackendUnavailable(server, NOT_SENT, hint="start that server, or correct `url`")
+    if names_lost_session(error.message):
+        return BackendUnavailable(server, FORGOTTEN)
     if error.code == CONNECTION_CLOSED and (error.message == _CLOSED or error.message.startswith(_BROKEN)):
         return OutcomeUnknown(server, what, error.message)
     return BackendError(error.code, error.message, error.error.data)
@@ -27,7 +35,7 @@ def failure(server: str, what: str, error: MCPError) -> CallError:
 
 def dooms(error: CallError) -> bool:
     """Whether the connection can carry no new call after this."""
-    return isinstance(error, BackendUnavailable) or (isinstance(error, BackendError) and error.message in _STALE)
+    return isinstance(error, BackendUnavailable)
 
 
 def visits(error: CallError) -> list[Any]:

@@ -68,6 +68,14 @@ class Followed:
         polls = limits.poll is not None and limits.session is Sharing.SHARED
         self._poller = Poller(limits.poll or 0.0, self._read, self._found_updated) if polls else None
 
+    def __bool__(self) -> bool:
+        """Whether anything is followed on the main connection, or looked at."""
+        return bool(self._on_main) or bool(self._poller)
+
+    def take_over(self, other: Followed) -> None:
+        """Follow what was followed of the same backend when it was kept by another one."""
+        self._on_main |= other._on_main
+
     def line_of(self, caller: Caller) -> str:
         """A name for the connection on which `caller` hears of what it follows; empty for the main one."""
         side = self._side_of(caller)

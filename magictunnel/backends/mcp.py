@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import anyio
@@ -22,22 +22,31 @@ from magictunnel.errors import StartFailure
 from magictunnel.secrets import Secrets
 from magictunnel.wire.dispatcher import WireDispatcher
 from magictunnel.wire.evidence import Evidence
+from magictunnel.wire.guard import UNWATCHED, Guard
+
+
+@dataclass(slots=True)
+class _Known:
+    """What one connection to a server has taught all of them."""
+
+    era: Era
 
 
 class McpBackend:
     """A configured MCP server. See `Backend`."""
 
-    def __init__(self, name: str, config: ServerConfig, secrets: Secrets) -> None:
+    def __init__(self, name: str, config: ServerConfig, secrets: Secrets, guard: Guard = UNWATCHED) -> None:
         self.name = name
         self._config = config
         self._secrets = secrets
-        self._era = config.era
+        self._guard = guard
+        self._known = _Known(config.era)
         self.evidence = Evidence(secrets.mask)
 
     @asynccontextmanager
     async def connect(self, at: AtPhase, terms: Terms = ANY_TERMS) -> AsyncIterator[Link]:
         """See `Backend.connect`. A server that hangs up on being asked for one era is opened again in the other."""
-        terms = terms if self._era is Era.AUTO else replace(terms, era=self._era)
+        terms = terms if self._known.era is Era.AUTO else replace(terms, era=self._known.era)
         try:
             async with self._open(at, terms) as link:
                 yield link
@@ -47,7 +56,7 @@ class McpBackend:
                 raise
         other = Era.STATELESS if terms.handshake_first else Era.HANDSHAKE
         async with self._open(at, replace(terms, era=other)) as link:
-            self._era = other
+            self._known.era = other
             yield link
 
     def explain(self, phase: Phase, error: BaseException) -> StartFailure:
@@ -59,7 +68,8 @@ class McpBackend:
         self.evidence = Evidence(self._secrets.mask)
         at(Phase.RESOLVE)
         target = resolve(self._config, self._secrets)
-        async with opened_link(self.name, open_wire(self.name, target, self.evidence, at), at, terms) as link:
+        wire = open_wire(self.name, target, self.evidence, at, self._guard)
+        async with opened_link(self.name, wire, at, terms) as link:
             yield link
 
 

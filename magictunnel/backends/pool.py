@@ -7,9 +7,11 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from functools import partial
 
 import anyio
+from anyio.abc import TaskGroup
 
 from magictunnel.backends.base import Link
 from magictunnel.backends.states import Status
+from magictunnel.backends.stats import Stats
 from magictunnel.backends.supervisor import Supervisor
 from magictunnel.catalog.model import Json
 from magictunnel.errors import BackendUnavailable, CallError
@@ -18,28 +20,95 @@ from magictunnel.wire.caller import Caller
 _PATIENCE = 5.0
 """Seconds that a server may take to be told something that no call waits for."""
 
+_DRAIN = 5.0
+"""Seconds that the calls of a backend have to end that is removed, or started anew."""
+
 logger = logging.getLogger(__name__)
 
 
-class Pool:
-    """The backends of one gateway."""
+class _Run:
+    """A supervisor that is being run."""
 
-    def __init__(self, supervisors: Iterable[Supervisor]) -> None:
+    def __init__(self) -> None:
+        self.scope = anyio.CancelScope()
+        self.over = anyio.Event()
+
+
+class Pool:
+    """The backends of one gateway. They may come and go while it runs."""
+
+    def __init__(self, supervisors: Iterable[Supervisor] = ()) -> None:
         self._supervisors = {supervisor.name: supervisor for supervisor in supervisors}
+        self._tasks: TaskGroup | None = None
+        self._runs: dict[Supervisor, _Run] = {}
 
     def __repr__(self) -> str:
         return f"Pool({list(self._supervisors.values())!r})"
 
     async def run(self) -> None:
         """Keep all of them alive until cancelled; none can hold up or end another."""
-        async with anyio.create_task_group() as tasks:
-            for supervisor in self._supervisors.values():
-                tasks.start_soon(supervisor.run, name=f"supervisor {supervisor.name}")
+        try:
+            async with anyio.create_task_group() as self._tasks:
+                for supervisor in self._supervisors.values():
+                    self._tasks.start_soon(self._keep, supervisor, name=f"supervisor {supervisor.name}")
+                await anyio.sleep_forever()
+        finally:
+            self._tasks = None
+
+    def add(self, supervisor: Supervisor) -> None:
+        """Keep one more, or one in the place of another of its name: calls wait until that has ended."""
+        former = self._supervisors.get(supervisor.name)
+        self._supervisors[supervisor.name] = supervisor
+        if former is not None:
+            supervisor.followed.take_over(former.followed)
+        if self._tasks is not None:
+            self._tasks.start_soon(self._succeed, former, supervisor, name=f"supervisor {supervisor.name}")
+
+    def remove(self, backend: str) -> None:
+        """Keep it no longer; its calls in flight have a moment to end."""
+        supervisor = self._supervisors.pop(backend)
+        if self._tasks is not None:
+            self._tasks.start_soon(self._end, supervisor)
+
+    def order(self, names: Iterable[str]) -> None:
+        """The order in which they are shown; those that are not named come last."""
+        rank = {name: position for position, name in enumerate(names)}
+        found = sorted(self._supervisors.items(), key=lambda item: rank.get(item[0], len(rank)))
+        self._supervisors = dict(found)
+
+    async def _succeed(self, former: Supervisor | None, supervisor: Supervisor) -> None:
+        if former is not None:
+            await self._end(former)
+        if self._supervisors.get(supervisor.name) is supervisor:
+            await self._keep(supervisor)
+
+    async def _keep(self, supervisor: Supervisor) -> None:
+        self._runs[supervisor] = run = _Run()
+        try:
+            with run.scope:
+                await supervisor.run()
+        finally:
+            del self._runs[supervisor]
+            run.over.set()
+
+    async def _end(self, supervisor: Supervisor) -> None:
+        run = self._runs.get(supervisor)
+        if run is None:
+            return
+        with anyio.move_on_after(_DRAIN):
+            await supervisor.drained()
+        run.scope.cancel()
+        await run.over.wait()
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known of each what it offers."""
+        return all(supervisor.is_known for supervisor in self._supervisors.values())
 
     async def settled(self, within: float) -> None:
-        """Wait until each has made its first attempt, at most `within` seconds."""
+        """Wait until it is known of each what it offers, or that it fails; at most `within` seconds."""
         with anyio.move_on_after(within):
-            for supervisor in self._supervisors.values():
+            for supervisor in tuple(self._supervisors.values()):
                 await supervisor.settled()
 
     def get(self, backend: str) -> Supervisor:
@@ -56,6 +125,11 @@ class Pool:
     async def link_for(self, backend: str, caller: Caller) -> Link:
         """The link to one backend that a call of `caller` takes. See `Supervisor.link_for`."""
         return await self.get(backend).link_for(caller)
+
+    def missed(self, backend: str) -> None:
+        """A call of that one has run into its deadline."""
+        if supervisor := self._supervisors.get(backend):
+            supervisor.missed()
 
     async def welcome(self, *, stateless: bool) -> None:
         """Learn what servers that speak both eras promise in the one of a client that comes."""
@@ -93,3 +167,8 @@ class Pool:
     def status(self) -> Mapping[str, Status]:
         """Each backend's status, by name, in configured order."""
         return {name: supervisor.status for name, supervisor in self._supervisors.items()}
+
+    @property
+    def stats(self) -> Mapping[str, Stats]:
+        """What the calls of each backend came to, by name."""
+        return {name: supervisor.stats for name, supervisor in self._supervisors.items()}

@@ -11,17 +11,17 @@ import json
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from copy import copy
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import anyio
 from anyio.abc import TaskGroup
 
-from magictunnel.backends.base import Backend, Link, Phase, Terms, Topic
+from magictunnel.backends.base import Backend, Link, Terms, Topic
+from magictunnel.backends.line import Line
+from magictunnel.backends.states import Limits
 from magictunnel.catalog.model import Kind
 from magictunnel.config.model import Era, Sharing
-from magictunnel.errors import BackendUnavailable, CallError, StartFailure
+from magictunnel.errors import BackendUnavailable, CallError
 from magictunnel.wire.audience import union
 from magictunnel.wire.caller import Caller
 
@@ -83,44 +83,32 @@ def _able(main: Link, caller: Caller) -> str:
     return json.dumps(caller.capabilities, sort_keys=True)
 
 
-@dataclass(eq=False)
-class _Line:
-    """One such connection: being opened, open, or over."""
-
-    within: float
-    """Seconds to open it."""
-    link: Link | None = None
-    failure: StartFailure | None = None
-    phase: Phase = Phase.RESOLVE
-    decided: anyio.Event = field(default_factory=anyio.Event)
-    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
-
-    def at(self, phase: Phase) -> None:
-        self.phase = phase
-
-
 class Sides:
     """The side connections of one backend. Each is owned by one task."""
 
     def __init__(
         self,
         backend: Backend,
-        start_timeout: float,
+        limits: Limits,
         terms: Callable[[Side], Terms],
         on_changed: Callable[[Side, Link, frozenset[Kind]], None],
     ) -> None:
         """`on_changed`: a server says, on one of these connections, that it offers something else."""
         self._on_changed = on_changed
         self._backend = backend
-        self._start_timeout = start_timeout
+        self._limits = limits
         self._terms = terms
-        self._lines: dict[Side, _Line] = {}
+        self._lines: dict[Side, Line] = {}
         self._followed: dict[Side, set[Topic]] = {}
 
     @property
     def links(self) -> list[tuple[Side, Link]]:
         """Those that are open."""
         return [(side, line.link) for side, line in self._lines.items() if line.link]
+
+    def of_session(self, session: str) -> Link | None:
+        """The open connection of one client session alone."""
+        return next((link for side, link in self.links if session and side.session == session), None)
 
     async def get(self, side: Side, tasks: TaskGroup, within: float | None = None) -> Link:
         """The connection, opened now by a task in `tasks` if it is not open; however many ask at once, it is one.
@@ -134,23 +122,33 @@ class Sides:
         if line is None:
             if side.able and sum(bool(known.able) for known in self._lines) >= MAX_KINDS:
                 raise BackendUnavailable(self._backend.name, "its clients differ in too many ways")
-            line = self._lines[side] = _Line(within or self._start_timeout)
+            line = self._line(side, within)
             tasks.start_soon(self._keep, side, line, name=f"{self._backend.name} {side}")
         await line.decided.wait()
-        if line.link is None:
-            cause = line.failure.told if line.failure else "it was closed"
-            raise BackendUnavailable(self._backend.name, cause)
-        return line.link
+        if line.link is not None:
+            return line.link
+        if line.was_open and not line.is_ended:  # it has ended since: the next one
+            return await self.get(side, tasks, within)
+        await line.over.wait()
+        raise BackendUnavailable(self._backend.name, line.failure.told if line.failure else "it was closed")
 
     def close(self, session: str) -> None:
         """End the connections of a client session."""
-        for side, line in self._lines.items():
+        for side, line in tuple(self._lines.items()):
             if side.session == session:
                 self._followed.pop(side, None)
-                line.scope.cancel()
+                line.end()
+
+    def end(self) -> list[Line]:
+        """End all of them, followed or not; each is over soon."""
+        lines = list(self._lines.values())
+        self._followed.clear()
+        for line in lines:
+            line.end()
+        return lines
 
     async def follow(self, side: Side, topic: Topic, tasks: TaskGroup) -> None:
-        """Have the server tell of something on such a connection; it is opened again for that if it ends.
+        """Follow something on such a connection; it is opened again for that if it ends.
 
         Raises:
             CallError: it does not open, or the server refuses.
@@ -168,45 +166,46 @@ class Sides:
         if line and line.link:
             await line.link.forget(topic)
 
-    async def _keep(self, side: Side, line: _Line) -> None:
+    @property
+    def follows(self) -> bool:
+        """Whether anything is followed on any of them."""
+        return any(self._followed.values())
+
+    def _line(self, side: Side, within: float | None = None) -> Line:
+        def gone(line: Line) -> None:
+            if self._lines.get(side) is line:
+                del self._lines[side]
+
+        line = Line(self._backend, self._terms(side), self._limits, within=within or 0.0, on_unfit=gone)
+        self._lines[side] = line
+        return line
+
+    async def _keep(self, side: Side, line: Line) -> None:
         """One connection, and the next one, for as long as somebody follows something on it."""
         await self._hold(side, line)
         while self._followed.get(side):
             await anyio.sleep(_AGAIN)
             if side in self._lines:
                 return
-            line = self._lines[side] = _Line(self._start_timeout)
-            await self._hold(side, line)
+            await self._hold(side, self._line(side))
 
-    async def _hold(self, side: Side, line: _Line) -> None:
+    async def _hold(self, side: Side, line: Line) -> None:
         """One connection, from start to end."""
-        # A copy, since a backend keeps the evidence of its latest connection, and the main one's is not ours.
-        backend = copy(self._backend)
-        line.scope.deadline = anyio.current_time() + line.within
-        try:
-            with line.scope:
-                async with backend.connect(line.at, self._terms(side)) as link:
-                    await self._attend(side, line, link)
-            if not line.decided.is_set():
-                line.failure = backend.explain(line.phase, TimeoutError(f"no answer in {line.within:g} s"))
-        except Exception as error:  # noqa: BLE001 whatever ends a connection is told to who waits for it
-            line.failure = backend.explain(line.phase, error)
-            logger.log(logging.DEBUG if line.link else logging.INFO, "%s (%s): %s", backend.name, side, line.failure)
-        finally:
-            line.link = None
-            line.decided.set()
-            del self._lines[side]
 
-    async def _attend(self, side: Side, line: _Line, link: Link) -> None:
-        """Serve calls over `link` until it ends."""
-        if link.stateless:
-            await _know_tools(link)
-        for topic in tuple(self._followed.get(side, ())):
-            with suppress(CallError):
-                await link.follow(topic)
-        line.scope.deadline = float("inf")
-        line.link = link
-        line.decided.set()
+        async def prepare(link: Link) -> None:
+            if link.stateless:
+                await _know_tools(link)
+            for topic in tuple(self._followed.get(side, ())):
+                with suppress(CallError):
+                    await link.follow(topic)
+
+        await line.run(prepare, lambda link: self._attend(side, link))
+        if line.failure:
+            level = logging.DEBUG if line.was_open else logging.INFO
+            logger.log(level, "%s (%s): %s", self._backend.name, side, line.failure)
+
+    async def _attend(self, side: Side, link: Link) -> None:
+        """Pass on what the server says of its lists, until the connection ends."""
         while True:
             changed = await link.changed()
             self._on_changed(side, link, changed)

@@ -5,21 +5,28 @@ from __future__ import annotations
 import json
 import logging
 import random
-from collections.abc import Callable
+import time
 from dataclasses import replace
 
 import anyio
 from anyio.abc import TaskGroup
 
 from magictunnel.backends.base import Backend, Link, Phase, Terms
+from magictunnel.backends.breaker import Breaker
 from magictunnel.backends.followed import Followed
+from magictunnel.backends.idle import doze
+from magictunnel.backends.line import Line
+from magictunnel.backends.listed import Listed, OnListing
 from magictunnel.backends.news import News
 from magictunnel.backends.sides import OTHER_ERA, Side, Sides, side_for, time_to_open
-from magictunnel.backends.states import TRANSITIONS, Event, Limits, State, Status, inventory, pause_before
-from magictunnel.catalog.model import Json, Kind, Listing
-from magictunnel.config.model import Era, Sharing
-from magictunnel.errors import BackendUnavailable, CallError, StartFailure
-from magictunnel.wire.audience import Audience, union
+from magictunnel.backends.standing import OnState, Standing
+from magictunnel.backends.states import Event, Limits, State, Status, after_failures, inventory, pause_before
+from magictunnel.backends.stats import Stats
+from magictunnel.backends.turns import Turns
+from magictunnel.catalog.model import Kind, Listing
+from magictunnel.config.model import Era, Sharing, Start
+from magictunnel.errors import BackendUnavailable, StartFailure
+from magictunnel.wire.audience import Audience
 from magictunnel.wire.caller import Caller
 
 MAIN = Side()
@@ -27,16 +34,10 @@ MAIN = Side()
 
 STABLE = 10.0
 """Seconds of being ready after which a failure is not taken for another of a server that cannot stay up."""
-COMPANY = 0.1
-"""Seconds to wait for more that changes with something."""
-RELIST = 5.0
-"""Seconds after which a listing that could not be had is asked for again."""
+_GLANCE = 0.05
+"""Seconds between two looks at whether calls are still under way."""
 
 logger = logging.getLogger(__name__)
-
-
-OnListing = Callable[[str, Listing | None], None]
-"""Takes a backend's name, and what it offers now (None: nothing any more)."""
 
 
 class Supervisor:
@@ -49,66 +50,148 @@ class Supervisor:
         on_listing: OnListing,
         audience: Audience | None = None,
         news: News | None = None,
+        on_state: OnState = lambda _name, _state: None,
     ) -> None:
         self.name = backend.name
         self._backend = backend
         self._limits = limits
-        self._on_listing = on_listing
         self._audience = audience or Audience()
-        self.main: Link | None = None
-        """The connection that is kept up, while it is."""
+        self._standing = Standing(backend.name, on_state)
         self.tasks: TaskGroup | None = None
         """Where what the connections need is run, while they are kept."""
-        self.sides = Sides(backend, limits.start_timeout, self._terms, self._changed_aside)
-        self._listing = Listing()
+        self.main: Link | None = None
+        """The connection that is kept up, while it takes calls."""
+        self._fit: Link | None = None
+        """The same, if there is nothing to consider before a call takes it."""
+        self._line: Line | None = None
+        """Of the main connection, from its first attempt to its end."""
+        self.stats = Stats()
+        self._turns = Turns(limits.concurrency) if limits.concurrency else None
+        self._breaker = Breaker(self.stats, time.monotonic)
+        self.sides = Sides(backend, limits, self._terms, self._changed_aside)
+        self.followed = Followed(self, limits, news)
+        """What clients want to hear of."""
+        self._listed = Listed(backend.name, limits.start_timeout, self.followed.promised, on_listing)
         self._welcomed: Link | None = None
         """The main connection for which the other era was looked at."""
-        self._other_promises: Json = {}
         self._refused: set[Side] = set()
         """Side connections that the server does not open; the main one serves instead."""
         self._handshake_first: bool | None = None
         """Which era is tried first, once a client has used a server that speaks both."""
+        self._was_handshake: bool | None = None
+        """The era of the last main connection, if it could have been either: who uses it is used to that."""
         self._is_used = False
         """Whether a client has made a call on the main connection."""
-        self._turn: anyio.CancelScope | None = None
-        """Of the main connection, while it is kept."""
-        self.followed = Followed(self, limits, news)
-        """What clients want to hear of."""
-        self._moved = anyio.Event()
-        self._up_since = self._down_since = float("-inf")
+        self._wanted = anyio.Event()
+        """A call needs it, or somebody wants it tried again without a pause."""
+        self._up_since = 0.0
+        self._down_since = float("-inf")
         self._streak = 0
         """Failures in a row; one of a server that was up for long starts a new row."""
-        self.status = Status()
-        self._audience.on_leave(self.sides.close)
+        self._has_ended = False
 
     def __repr__(self) -> str:
-        return f"<{self.name}: {self.status.state}, {self.status.phase}>"
+        return f"<{self.name}: {self._standing.state}, {self._standing.status.phase}>"
 
     async def run(self) -> None:
         """Connect, keep listing, connect again: until cancelled."""
-        async with anyio.create_task_group() as self.tasks:
-            await self._stay_connected()
-
-    async def _stay_connected(self) -> None:
+        let_go = self._audience.on_leave(self.sides.close)
         try:
-            while True:
-                failure = await self._attempt()
-                if failure is None or self._gives_way():
-                    continue
-                was_ready = self.status.state is State.READY
-                if was_ready:
-                    self._down_since = anyio.current_time()
-                self._streak = 1 if was_ready and self._down_since - self._up_since > STABLE else self._streak + 1
-                news = was_ready or str(failure) != str(self.status.failure)
-                self._step(Event.FAILED, failure=failure, attempts=self.status.attempts + 1)
-                logger.log(logging.WARNING if news else logging.DEBUG, "%s", failure)
-                await self._pause()
+            async with anyio.create_task_group() as self.tasks:
+                self._down_since = anyio.current_time() if self._listed.current else float("-inf")
+                if self._limits.start is Start.LAZY and self._listed.current:
+                    self._standing.step(Event.SLEEP)
+                if self._limits.idle_timeout:
+                    self.tasks.start_soon(doze, self._limits.idle_timeout, self._last_needed, self._sleep)
+                while True:
+                    await self._one_life(self.tasks)
         finally:
-            self._step(Event.STOP)
+            let_go()
+            self._has_ended = True
+            self._standing.step(Event.STOP)
 
-    def _gives_way(self) -> bool:
+    async def _one_life(self, tasks: TaskGroup) -> None:
+        """One connection, from the wish for it to its end and the pause that follows."""
+        if self._standing.state is State.IDLE:
+            await self._wanted.wait()
+        self._wanted = anyio.Event()
+        if self._standing.state is not State.STARTING:
+            self._standing.step(Event.ATTEMPT, phase=Phase.RESOLVE)
+        line = Line(self._backend, self._terms(MAIN), self._limits, on_phase=self._standing.at, on_unfit=self._lost)
+        self._line = line
+        tasks.start_soon(self._hold, line, name=f"{self.name} main")
+        await line.unfit.wait()
+        if line.is_heavy:
+            await line.over.wait()
+        if line.is_ended or self._gives_way(line):
+            return
+        await self._failed(line)
+
+    async def _hold(self, line: Line) -> None:
+        """One main connection, in its own task: it may still answer calls while the next one serves new ones."""
+        fresh = Listing()
+        started = anyio.current_time()
+
+        async def prepare(link: Link) -> None:
+            nonlocal fresh
+            line.at(Phase.LIST)
+            fresh = await self._listed.had(link)
+
+        async def keep(link: Link) -> None:
+            self._ready(link, fresh, anyio.current_time() - started)
+            await self._listed.keep(link)
+
+        await line.run(prepare, keep)
+
+    def _ready(self, link: Link, listing: Listing, took: float) -> None:
+        self.main = self._fit = link
+        self._was_handshake = not link.stateless if link.may_speak_other_era else None
+        self._refused.clear()
+        self._breaker.reset()
+        if self.tasks is not None:
+            self.followed.follow_again(link, self.tasks)
+        restarts = self._standing.status.restarts + bool(self._up_since)
+        self._up_since = anyio.current_time()
+        self._listed.publish(listing)
+        self._standing.step(Event.LISTED, phase=Phase.SERVE, era=link.era, attempts=0, took=took, restarts=restarts)
+        logger.info("%s: ready (%s, %.1f s): %s", self.name, link.era, took, inventory(listing))
+
+    def _lost(self, line: Line) -> None:
+        """The main connection takes no more calls: those that come now wait for the next one."""
+        if line is not self._line:
+            return
+        self.main = self._fit = None
+        if self._standing.state in (State.READY, State.DEGRADED):
+            self._down_since = anyio.current_time()
+            self._standing.step(Event.REOPEN)
+
+    async def _failed(self, line: Line) -> None:
+        """Start a server that was up for long again at once; one that was not, after a pause."""
+        failure = line.failure or StartFailure(self.name, Phase.SERVE.value, line.why)
+        held = line.was_open and self._down_since - self._up_since > STABLE
+        self._streak = 1 if held else self._streak + 1
+        news = line.was_open or str(failure) != str(self._standing.status.failure)
+        logger.log(logging.WARNING if news else logging.DEBUG, "%s", failure)
+        if line.was_open and self._streak == 1:
+            self._standing.note(failure=failure)
+            return
+        self._standing.step(after_failures(self._streak), failure=failure, attempts=self._streak)
+        await self._pause()
+
+    async def _pause(self) -> None:
+        """Wait before the next attempt. Entries outlive a short absence, not a long one."""
+        pause = pause_before(self._streak) * random.uniform(0.75, 1.0)  # noqa: S311 jitter, not a secret
+        patience = max(0.0, self._down_since + self._limits.grace - anyio.current_time())
+        with anyio.move_on_after(pause):
+            with anyio.move_on_after(patience):
+                await self._wanted.wait()
+                return
+            self._listed.drop()
+            await self._wanted.wait()
+
+    def _gives_way(self, line: Line) -> bool:
         """Whether a server that does not open in the era of its first client is opened as before, at once."""
-        if self._handshake_first is None or self._is_used or self.status.state is State.READY:
+        if self._handshake_first is None or self._is_used or line.was_open:
             return False
         self._handshake_first, self._is_used = False, True
         return True
@@ -119,11 +202,41 @@ class Supervisor:
         Raises:
             BackendUnavailable: it is down.
         """
-        while self.main is None:
-            if self.status.state is not State.STARTING:
-                raise self._unavailable()
-            await self._moved.wait()
-        return self.main
+        return self._fit or await self._awaited()
+
+    async def _awaited(self) -> Link:
+        while self._fit is None:
+            if self._standing.state is State.DEGRADED and self.main is not None:
+                return self._tried(self.main)
+            if self._standing.state is State.IDLE or self._opens:
+                self._wanted.set()
+            elif self._has_ended or self._standing.state in (State.BACKING_OFF, State.CRASH_LOOPING):
+                raise self._standing.unavailable()
+            await self._standing.moved()
+        return self._fit
+
+    @property
+    def _opens(self) -> bool:
+        """Whether it is only paused with, because its last connection did not hold for long."""
+        line = self._line
+        return self._standing.state is State.BACKING_OFF and line is not None and line.was_open
+
+    def _tried(self, main: Link) -> Link:
+        """The link of a server that does not answer, for a call that is let through."""
+        if self._breaker.has_recovered:
+            self._fit = main
+            self._standing.step(Event.RECOVERED)
+        elif not self._breaker.admits(main.heard):
+            cause = f"its last {self._breaker.misses} calls were not answered in time"
+            raise BackendUnavailable(self.name, cause, hint=f"it is tried again in {self._breaker.wait:.0f} s")
+        return main
+
+    def missed(self) -> None:
+        """A call has run into its deadline."""
+        if self._breaker.miss() and self._standing.state is State.READY:
+            self._fit = None
+            self._standing.step(Event.FALTERED)
+            logger.warning("%s: degraded: its last %d calls were not answered in time", self.name, self._breaker.misses)
 
     async def welcome(self, *, stateless: bool) -> None:
         """Learn, once, what a server promises in the other era, now that a client of it comes."""
@@ -136,13 +249,9 @@ class Supervisor:
         side = Side(Era.STATELESS if stateless else Era.HANDSHAKE)
         with anyio.move_on_after(OTHER_ERA):
             try:
-                self._other_promises = (await self.sides.get(side, self.tasks, OTHER_ERA)).capabilities
+                self._listed.promise((await self.sides.get(side, self.tasks, OTHER_ERA)).capabilities)
             except BackendUnavailable:
                 self._refused.add(side)
-                return
-            promises = union((self._listing.capabilities, self._other_promises))
-            self._listing = replace(self._listing, capabilities=promises)
-            self._publish(self._listing)
 
     async def link_for(self, caller: Caller) -> Link:
         """The link that a call of `caller` takes (see `sides.side_for`), once it is up; the caller bounds the wait.
@@ -150,6 +259,8 @@ class Supervisor:
         Raises:
             BackendUnavailable: it is down.
         """
+        if self._fit is None and (own := self.sides.of_session(caller.session)):
+            return own
         main = await self.ready()
         side = side_for(main, caller, self._limits.session)
         if side and side.era is not Era.AUTO and not (side.session or self._is_used or main.sessions_are_cheap):
@@ -174,10 +285,8 @@ class Supervisor:
         really use it.
         """
         self._handshake_first = handshake_first
-        if self.main is main and self._turn is not None:
-            self.main = None
-            self._step(Event.REOPEN, phase=Phase.RESOLVE)
-            self._turn.cancel()
+        if self.main is main and self._line is not None:
+            self._line.end()
         return await self.ready()
 
     def links(self, session: str = "") -> list[Link]:
@@ -192,38 +301,6 @@ class Supervisor:
         side = side_for(self.main, caller, self._limits.session) if self.main else None
         return side if side not in self._refused else None
 
-    async def settled(self) -> None:
-        """Wait until the first attempt has ended, well or badly."""
-        while self.status.state in (State.STOPPED, State.STARTING) and not self.status.attempts:
-            await self._moved.wait()
-
-    async def _attempt(self) -> StartFailure | None:
-        """One connection, from start to end; returns why it ended, or None if it is to be opened again at once."""
-        if self.status.state is not State.STARTING:
-            self._step(Event.ATTEMPT, phase=Phase.RESOLVE)
-        started = anyio.current_time()
-        with anyio.CancelScope(deadline=started + self._limits.start_timeout) as scope:
-            try:
-                async with self._backend.connect(self._at, self._terms(MAIN)) as link:
-                    self._listing = await self._list(link)
-                    scope.deadline = float("inf")
-                    self._ready(link, anyio.current_time() - started)
-                    with anyio.CancelScope() as self._turn:
-                        await self._keep(link)
-                    return None
-            except Exception as error:  # noqa: BLE001 whatever ends a connection is this backend's state
-                return self._backend.explain(self.status.phase, error)
-            finally:
-                self.main = None
-        silence = TimeoutError(f"no answer within {self._limits.start_timeout:g} s")
-        return self._backend.explain(self.status.phase, silence)
-
-    async def _list(self, link: Link) -> Listing:
-        self._at(Phase.LIST)
-        entries = {kind: tuple(await link.list(kind)) for kind in Kind}
-        capabilities = self.followed.promised(union((link.capabilities, self._other_promises)))
-        return Listing(entries, capabilities, link.instructions, dict(link.hints))
-
     def _terms(self, side: Side) -> Terms:
         """On what terms a connection is opened: for whom, and so in which era."""
         audience = self._audience.alone(side.session) if side.session else self._audience
@@ -235,11 +312,14 @@ class Supervisor:
             audience=audience,
             neighbours=self.followed.neighbours(side),
             ask_timeout=self._limits.ask_timeout,
+            stats=self.stats,
+            turns=self._turns,
         )
 
     @property
     def _tries_handshake_first(self) -> bool:
-        return self._audience.prefers_handshake if self._handshake_first is None else self._handshake_first
+        decided = (self._handshake_first, self._was_handshake, self._audience.prefers_handshake)
+        return next(one for one in decided if one is not None)
 
     def _changed_aside(self, side: Side, link: Link, kinds: frozenset[Kind]) -> None:
         """A side connection says that lists changed: the server's, or those of a process of its own.
@@ -251,76 +331,65 @@ class Supervisor:
         if side.able or self.main.sessions_are_cheap:
             self.main.mark(kinds)
         else:
-            self.tasks.start_soon(self._relist, link, kinds)
+            self.tasks.start_soon(self._listed.relist, link, kinds)
 
-    def _ready(self, link: Link, took: float) -> None:
-        self.main = link
-        self._refused.clear()
-        if self.tasks is not None:
-            self.followed.follow_again(link, self.tasks)
-        self._up_since = anyio.current_time()
-        self._publish(self._listing)
-        self._step(Event.LISTED, phase=Phase.SERVE, era=link.era, attempts=0, took=took)
-        logger.info("%s: ready (%s, %.1f s): %s", self.name, link.era, took, inventory(self._listing))
+    def recall(self, listing: Listing) -> None:
+        """What it offered last time, before it is run: it is listed so until it says what it offers now."""
+        self._listed.recall(listing)
 
-    async def _keep(self, link: Link) -> None:
-        """List again what the backend says has changed, for as long as the link lives."""
-        stale: frozenset[Kind] = frozenset()
-        while True:
-            with anyio.move_on_after(RELIST if stale else float("inf")):
-                stale |= await link.changed()
-            await anyio.sleep(COMPANY)
-            stale |= await _already(link)
-            if await self._relist(link, stale):
-                stale = frozenset()
+    async def settled(self) -> None:
+        """Wait until it is known what it offers, or its first attempt has failed."""
+        while not (self.is_known or self._standing.status.attempts or self._is_past_start):
+            await self._standing.moved()
 
-    async def _relist(self, link: Link, kinds: frozenset[Kind]) -> bool:
-        """Whether these kinds could be listed again."""
-        try:
-            with anyio.fail_after(self._limits.start_timeout):
-                fresh = {kind: tuple(await link.list(kind)) for kind in Kind if kind in kinds}
-        except (CallError, TimeoutError) as error:
-            logger.warning("%s: its new listing cannot be had, the last one stays: %s", self.name, error)
-            return False
-        self._listing = replace(
-            self._listing, entries={**self._listing.entries, **fresh}, hints={**self._listing.hints, **link.hints}
-        )
-        self._publish(self._listing)
-        return True
+    async def tried(self) -> Status:
+        """Its status, once no attempt is under way."""
+        while not self._is_past_start:
+            await self._standing.moved()
+        return self.status
 
-    def _publish(self, listing: Listing) -> None:
-        counts = {kind: len(found) for kind, found in listing.entries.items()}
-        self.status = replace(self.status, counts=counts)
-        self._on_listing(self.name, listing)
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known what it offers."""
+        return self._listed.current is not None
 
-    async def _pause(self) -> None:
-        """Wait before the next attempt. Entries outlive a short absence, not a long one."""
-        pause = pause_before(self._streak) * random.uniform(0.75, 1.0)  # noqa: S311 jitter, not a secret
-        patience = max(0.0, self._down_since + self._limits.grace - anyio.current_time())
-        if pause > patience:
-            await anyio.sleep(patience)
-            self._on_listing(self.name, None)
-            pause -= patience
-        await anyio.sleep(pause)
+    @property
+    def _is_past_start(self) -> bool:
+        is_under_way = self._standing.state in (State.STOPPED, State.STARTING) and not self._has_ended
+        return not is_under_way
 
-    def _at(self, phase: Phase) -> None:
-        self.status = replace(self.status, phase=phase)
+    def restart(self) -> None:
+        """End its connections, and open it again at once; calls that come meanwhile wait."""
+        self._streak = 0
+        self._wanted.set()
+        self.sides.end()
+        if self._line is not None and self._standing.state in (State.READY, State.DEGRADED, State.STARTING):
+            self._line.end()
 
-    def _step(self, event: Event, **facts: object) -> None:
-        state = TRANSITIONS[self.status.state, event]
-        self.status = replace(self.status, state=state, **facts)  # type: ignore[arg-type]
-        self._moved.set()
-        self._moved = anyio.Event()
+    async def refresh(self) -> None:
+        """List it again now. Raises BackendUnavailable: it is down."""
+        await self._listed.relist(await self.ready(), frozenset(Kind))
 
-    def _unavailable(self) -> BackendUnavailable:
-        failure = self.status.failure
-        if failure is None:
-            return BackendUnavailable(self.name, "it was stopped")
-        return BackendUnavailable(self.name, f"{failure.phase}: {failure.cause}", hint=failure.hint)
+    async def drained(self) -> None:
+        """Wait until no call is under way."""
+        while self.stats.in_flight:
+            await anyio.sleep(_GLANCE)
 
+    def _last_needed(self) -> float:
+        is_followed = bool(self.followed) or self.sides.follows
+        if self._standing.state is not State.READY or self.stats.in_flight or is_followed:
+            return float("inf")
+        return max(self.stats.last, self._up_since)
 
-async def _already(link: Link) -> frozenset[Kind]:
-    """What has changed in the meantime, without waiting."""
-    with anyio.move_on_after(0):
-        return await link.changed()
-    return frozenset()
+    def _sleep(self) -> None:
+        self._standing.step(Event.SLEEP)
+        logger.info("%s: stopped: nobody has called it for %g s", self.name, self._limits.idle_timeout)
+        self.sides.end()
+        if self._line is not None:
+            self._line.end()
+
+    @property
+    def status(self) -> Status:
+        """All that can be seen of it from outside."""
+        counts = {kind: len(found) for kind, found in (self._listed.current or Listing()).entries.items()}
+        return replace(self._standing.status, counts=counts, listed_at=self._listed.at)

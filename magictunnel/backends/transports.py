@@ -13,7 +13,6 @@ from typing import Any
 import anyio
 import httpx2
 from anyio.abc import Process
-from mcp.client.sse import sse_client
 from mcp.client.stdio import get_default_environment
 from mcp.client.streamable_http import streamable_http_client
 from mcp.server import Server
@@ -24,12 +23,12 @@ from magictunnel.config.model import ServerConfig, Transport
 from magictunnel.secrets import Secrets
 from magictunnel.wire.dispatcher import WireDispatcher
 from magictunnel.wire.evidence import Evidence
-from magictunnel.wire.http import CallClient
+from magictunnel.wire.guard import UNWATCHED, Guard
+from magictunnel.wire.http import MAX_EVENT, CallClient
+from magictunnel.wire.oneway import one_way_wire
 from magictunnel.wire.process import drain, exited, server_process
 from magictunnel.wire.stdio import process_wire
 
-MAX_EVENT = 64 * 1024 * 1024
-"""Bytes in one SSE event; the SDK's own limit of 1 MiB refuses results that stdio lets through."""
 _RETRY_CONNECT = 0.05
 
 
@@ -77,7 +76,9 @@ def _free_port() -> int:
 
 
 @asynccontextmanager
-async def open_wire(name: str, target: Target, evidence: Evidence, at: AtPhase) -> AsyncIterator[WireDispatcher]:
+async def open_wire(
+    name: str, target: Target, evidence: Evidence, at: AtPhase, guard: Guard = UNWATCHED
+) -> AsyncIterator[WireDispatcher]:
     """Connect to `target`; the connection, and the process if we started one, end with the block."""
     if not target.command:
         at(Phase.CONNECT)
@@ -88,7 +89,7 @@ async def open_wire(name: str, target: Target, evidence: Evidence, at: AtPhase) 
     if target.url and await _is_answered(target.url):
         raise AddressTaken(f"something else listens at {target.url} already")
     command = (_executable(target), *target.command[1:])
-    async with server_process(name, command, target.env, target.cwd, evidence) as process:
+    async with server_process(name, command, target.env, target.cwd, evidence, guard) as process:
         if target.transport is Transport.STDIO:
             async with process_wire(process, evidence) as wire:
                 yield wire
@@ -100,12 +101,15 @@ async def open_wire(name: str, target: Target, evidence: Evidence, at: AtPhase) 
             tasks.start_soon(_end_with, process, evidence)
             await _answering(target.url)
             async with _remote_wire(target, evidence) as wire:
+                wire.has_process = True
                 yield wire
             tasks.cancel_scope.cancel()
 
 
 def _remote_wire(target: Target, evidence: Evidence) -> AbstractAsyncContextManager[WireDispatcher]:
-    return (sse_wire if target.transport is Transport.SSE else http_wire)(target, evidence)
+    if target.transport is Transport.SSE:
+        return one_way_wire(target.url, target.headers, evidence)
+    return http_wire(target, evidence)
 
 
 @asynccontextmanager
@@ -119,17 +123,6 @@ async def http_wire(target: Target, evidence: Evidence) -> AsyncIterator[WireDis
         wire.is_http = True
         client.on_early_end = wire.let_go
         yield wire
-
-
-@asynccontextmanager
-async def sse_wire(target: Target, evidence: Evidence) -> AsyncIterator[WireDispatcher]:
-    """The HTTP+SSE transport of the first revisions."""
-
-    def client(headers: Any = None, timeout: Any = None, auth: Any = None) -> httpx2.AsyncClient:  # noqa: ARG001
-        return CallClient(headers, evidence, ("GET", "POST"))
-
-    async with sse_client(target.url, dict(target.headers), httpx_client_factory=client) as (read, write):
-        yield WireDispatcher(read, write)
 
 
 @asynccontextmanager

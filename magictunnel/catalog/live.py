@@ -36,8 +36,15 @@ class LiveCatalog:
         listings = {name: known for name, known in self._listings.items() if name != backend}
         if listing is not None:
             listings[backend] = listing
-        old, self.current = self.current, merge(listings, self._rules)
-        self._listings = listings
+        self._take(listings, self._rules)
+
+    def rule(self, rules: MergeRules) -> None:
+        """Merge by other rules from now on, what is listed already too."""
+        self._take(self._listings, rules)
+
+    def _take(self, listings: dict[str, Listing], rules: MergeRules) -> None:
+        old, self.current = self.current, merge(listings, rules)
+        self._listings, self._rules = listings, rules
         if changed := diff(old, self.current):
             for listener in self._listeners:
                 listener(changed)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import socket
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +12,7 @@ from typing import Annotated
 import anyio
 import typer
 
+from magictunnel.admin.channel import Channel
 from magictunnel.backends.states import State
 from magictunnel.catalog.model import Kind
 from magictunnel.cli.paste import pastes
@@ -20,6 +23,8 @@ from magictunnel.front.http import listen_on, serve_http
 from magictunnel.front.server import FrontServer
 from magictunnel.front.stdio import serve_stdio
 from magictunnel.gateway import Gateway, build, own_secrets, running
+from magictunnel.reload import Reloader
+from magictunnel.store.place import store_path
 from magictunnel.telemetry import LEVELS, start_logging
 
 DEFAULT_ADDRESS = "127.0.0.1:8420"
@@ -61,20 +66,27 @@ async def _serve(path: Path | None, address: str | None, log_level: str, *, both
     for problem in config.problems:
         say(f"skipped: {problem}", "yellow")
     listener = listen_on(*_host_and_port(address)) if address else None
-    gateway = build(config, secrets=secrets)
+    gateway = build(config, secrets=secrets, store=store_path(config, os.environ))
     if listener is None:
         gateway.greet()
     async with running(gateway), anyio.create_task_group() as tasks:
         server = FrontServer(gateway)
+        reloader = Reloader(gateway)
+        url = _url(listener) if listener else ""
+        tasks.start_soon(reloader.watch)
+        tasks.start_soon(Channel(gateway, reloader, url or "stdio").serve)
         if listener is None:
             await serve_stdio(server)
         else:
-            host, port = listener.getsockname()[:2]
-            url = f"http://{f'[{host}]' if ':' in host else host}:{port}/mcp"
             tasks.start_soon(_announce, gateway, config.file, url)
-            await serve_http(server, listener)
+            await serve_http(server, listener, config.session_idle_timeout)
         tasks.cancel_scope.cancel()
     return 0
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/mcp"
 
 
 async def _announce(gateway: Gateway, file: str, url: str) -> None:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
 from pydantic import ValidationError
 
-from magictunnel.config.explain import Place, did_you_mean, dotted, nearest
-from magictunnel.config.model import Config, Problem, ServerConfig
-from magictunnel.config.servers import read_server
+from magictunnel.config.entries import Entries, problem
+from magictunnel.config.explain import Place, did_you_mean, nearest
+from magictunnel.config.model import Config, Included
 from magictunnel.config.text import Document, parse_text, read_text
 from magictunnel.errors import ConfigError
 
 OUR_NAME = "magictunnel-config.yaml"
 
+_SERVERS = ("mcpServers", "servers")
 _SETTINGS = ("defaults", "naming", "start_wait", "session_idle_timeout", "store")
-_OUR_KEYS = ("mcpServers", *_SETTINGS)
+_OUR_KEYS = ("mcpServers", *_SETTINGS, "include")
 _EXPECTED = "expected `mcpServers`, or `servers` as in VS Code: a mapping of names to servers"
+
+MAX_INCLUDES = 32
 
 
 def find_config(explicit: Path | None, environ: Mapping[str, str], cwd: Path) -> Path:
@@ -65,29 +68,34 @@ def load(path: Path) -> Config:
     return parse(read_text(path), str(path))
 
 
-def parse(text: str, file: str) -> Config:
-    """Read the `text` of the config file called `file`, ours or a host's.
+def parse(text: str, file: str, read: Callable[[Path], str] = read_text) -> Config:
+    """Read the `text` of the config file called `file`, ours or a host's, and with `read` the files that it includes.
 
-    A server's entry that cannot be used becomes one of the Config's problems. Raises ConfigError for what concerns
-    the whole file: syntax, no servers, a wrong `defaults`, `naming` or `start_wait`, an unknown key in a file of ours.
+    A server's entry that cannot be used becomes one of the Config's problems, and so does a file that is included and
+    cannot be used. Raises ConfigError for what concerns the whole file: syntax, no servers, a wrong `defaults`,
+    `naming`, `start_wait` or `include`, an unknown key in a file of ours.
     """
     document = parse_text(text, file)
-    of_host = _is_of_host(document)
+    of_host = is_of_host(document)
     top = _top(document, of_host=of_host)
-    key, notes = _servers_key(Place(document), top, of_host=of_host)
+    included = None if of_host else top.get("include")
+    key = "mcpServers" if included and "mcpServers" not in top else _servers_key(Place(document), top)
     settings = _settings(Place(document), top)
-    read = _read_servers(Place(document, (key,)), top[key], of_host=of_host)
+    entries = Entries(notes=[*_second_key(top, key), *(_no_effect(top) if of_host else ())])
+    entries.read(Place(document, (key,)), top.get(key), of_host=of_host)
+    include = _read_included(Place(document), included, read, entries)
     return settings.model_copy(
         update={
-            "servers": read.servers,
-            "problems": tuple(read.problems),
-            "notes": (*notes, *read.notes),
+            "include": include,
+            "servers": entries.servers,
+            "problems": tuple(entries.problems),
+            "notes": tuple(entries.notes),
             "file": file,
         }
     )
 
 
-def _is_of_host(document: Document) -> bool:
+def is_of_host(document: Document) -> bool:
     """Hosts write JSON and call it so. A YAML file is ours even when it starts with a brace."""
     return document.is_json and PurePath(document.file).suffix.lower() not in (".yaml", ".yml")
 
@@ -103,17 +111,26 @@ def _top(document: Document, *, of_host: bool) -> dict[str, Any]:
     return document.data
 
 
-def _servers_key(place: Place, top: dict[str, Any], *, of_host: bool) -> tuple[str, list[str]]:
-    """The key that holds the servers, and notes on keys of a host's file that may have been meant for us."""
-    found = [key for key in ("mcpServers", "servers") if key in top]
+def _servers_key(place: Place, top: dict[str, Any]) -> str:
+    """The key that holds the servers."""
+    found = [key for key in _SERVERS if key in top]
     if not found:
         raise place.error("has no `mcpServers`", hint=_EXPECTED)
-    notes = [f"ignored: {found[1]}, because the file has mcpServers too"] if len(found) > 1 else []
-    for key in top if of_host else ():
+    return found[0]
+
+
+def _second_key(top: dict[str, Any], key: str) -> list[str]:
+    return [f"ignored: {other}, because the file has {key} too" for other in _SERVERS if other in top and other != key]
+
+
+def _no_effect(top: dict[str, Any]) -> list[str]:
+    """Notes on keys of a host's file that may have been meant for us."""
+    notes = ["ignored: include (only a YAML file of ours can include others)"] if "include" in top else []
+    for key in top:
         near = nearest(key, _SETTINGS)
         if near and key not in _OUR_KEYS:
             notes.append(f"ignored: {key!a} (did you mean {near!r}?)")
-    return found[0], notes
+    return notes
 
 
 def _settings(place: Place, top: dict[str, Any]) -> Config:
@@ -124,54 +141,53 @@ def _settings(place: Place, top: dict[str, Any]) -> Config:
         raise place.explain(error) from error
 
 
-@dataclass(slots=True)
-class _Read:
-    """What the entries read so far came to, and the public names they have taken."""
-
-    servers: dict[str, ServerConfig] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    aliases: dict[str, str] = field(default_factory=dict)
-    renames: dict[str, str] = field(default_factory=dict)
+# --- other files
 
 
-def _read_servers(place: Place, entries: Any, *, of_host: bool) -> _Read:
-    read = _Read()
-    if entries is not None and not isinstance(entries, dict):
-        raise place.error(f"{dotted(place.path)}should be a mapping of names to servers")
-    for name, entry in (entries or {}).items():
-        here = Place(place.document, (*place.path, name))
-        try:
-            server = read_server(here, name, entry, of_host=of_host)
-            if server.config:
-                _take_names(here, name, server.config, read)
-                read.servers[name] = server.config
-            read.notes.extend(f"server {name!r}: {note}" for note in server.notes)
-        except ConfigError as error:
-            read.problems.append(_problem(name, error))
-    return read
+def _read_included(place: Place, paths: Any, read: Callable[[Path], str], entries: Entries) -> tuple[Included, ...]:
+    """Take the servers of the files at `paths`, which stand under `include`, in behind those there are."""
+    if paths is not None and not isinstance(paths, list):
+        raise place.error("should be a list", "include", hint="write one path for each file")
+    if len(paths or ()) > MAX_INCLUDES:
+        raise place.error(f"should be at most {MAX_INCLUDES} files", "include")
+    seen = {os.path.abspath(place.document.file)}
+    included: list[Included] = []
+    for index, path in enumerate(paths or ()):
+        file = _beside(place, path, index)
+        if (same := os.path.abspath(file)) in seen:
+            entries.notes.append(f"ignored: include {path!a}, which is there already")
+            continue
+        seen.add(same)
+        is_read = _read_one_more(place, index, file, read, entries)
+        names = [name for name, owner in entries.owners.items() if owner == file]
+        included.append(Included(file=file, servers=tuple(names), is_read=is_read))
+    return tuple(included)
 
 
-def _take_names(place: Place, name: str, server: ServerConfig, read: _Read) -> None:
-    """Claim the public names that `server` asks for; ConfigError if an earlier server has one of them.
-
-    A server that is switched off asks for none: people keep a second variant of an entry beside the first.
-    """
-    if server.enabled is False and not any(tool.enabled for tool in server.tools.values()):
-        return
-    alias = server.alias or name
-    if alias in read.aliases:
-        owner = read.aliases[alias]
-        raise place.error(f"is called {alias!r} like server {owner!r}", "alias", hint="give it another `alias`")
-    renames = {tool.name: key for key, tool in server.tools.items() if tool.name}
-    for public, key in renames.items():
-        if public in read.renames:
-            owner = read.renames[public]
-            message = f"{public!r} is already the name of a tool of server {owner!r}"
-            raise place.error(message, "tools", key, "name", hint="choose another")
-    read.aliases[alias] = name
-    read.renames.update(dict.fromkeys(renames, name))
+def _beside(place: Place, path: Any, index: int) -> str:
+    """The file that `path` means, seen from the folder of the file it stands in."""
+    if not isinstance(path, str) or not path.strip():
+        raise place.error("should be the path of a file", "include", index)
+    try:
+        expanded = Path(path).expanduser() if Path(path).parts[:1] == ("~",) else Path(path)
+    except RuntimeError as error:
+        raise place.error("`~` stands for a home directory, and there is none", "include", index) from error
+    return str(Path(place.document.file).parent / expanded)
 
 
-def _problem(name: str, error: ConfigError) -> Problem:
-    return Problem(server=name, message=error.message, file=error.file, line=error.line, hint=error.hint)
+def _read_one_more(place: Place, index: int, file: str, read: Callable[[Path], str], entries: Entries) -> bool:
+    """Take in the servers of an included file. One that cannot be used is a problem, and costs only its own servers."""
+    try:
+        document = parse_text(read(Path(file)), file)
+        of_host = is_of_host(document)
+        top = _top(document, of_host=of_host)
+        key = _servers_key(Place(document), top)
+        entries.read(Place(document, (key,)), top[key], of_host=of_host, noted=f"{file}: ")
+    except ConfigError as error:
+        here = error if error.line else place.error(f"{file}: {error.message}", "include", index, hint=error.hint)
+        entries.problems.append(problem("", here))
+        return False
+    unused = [name for name in top if name in (*_SETTINGS, "include")]
+    notes = [*_second_key(top, key), *([f"ignored: {', '.join(unused)} (only its servers count)"] if unused else [])]
+    entries.notes += [f"{file}: {note}" for note in notes]
+    return True

@@ -11,6 +11,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 
 from magictunnel.catalog.names import Prefix
 
+DEFAULT_TIMEOUT = 60.0
+DEFAULT_SESSION_IDLE_TIMEOUT = 1_800.0
+
 _DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>ms|s|m|h)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "h": 3600.0}
 
@@ -138,16 +141,17 @@ class Naming(_Frozen):
 
 
 class Problem(_Frozen):
-    """Why one server's entry was left out: `str()` is one line for a person."""
+    """Why one server's entry, or a whole included file, was left out: `str()` is one line for a person."""
 
     server: str
+    """Empty if a whole file is meant."""
     message: str
     file: str = ""
     line: int = 0
     hint: str = ""
 
     def __str__(self) -> str:
-        return f"{self._place}server {self.server!r}: {self._told}"
+        return f"{self._place}{f'server {self.server!r}: ' if self.server else ''}{self._told}"
 
     @property
     def placed(self) -> str:
@@ -163,16 +167,28 @@ class Problem(_Frozen):
         return f"{self.message} ({self.hint})" if self.hint else self.message
 
 
+class Included(_Frozen):
+    """Another file whose servers are served, too."""
+
+    file: str
+    """Its path; a relative one is so as that of the file that includes it."""
+    servers: tuple[str, ...] = ()
+    """Those whose entry stands there, whether it can be used or not."""
+    is_read: bool = True
+    """Whether it could be read; if not, that is among the problems."""
+
+
 class Config(_Frozen):
-    """The whole file: the servers that can be used, and a problem for each entry that cannot."""
+    """The whole file and those it includes: the servers that can be used, and a problem for each that cannot."""
 
     servers: Mapping[str, ServerConfig] = Field(default_factory=dict)
-    """By name, in the order of the file."""
+    """By name, in the order of the file, and then in that of the files it includes."""
+    include: tuple[Included, ...] = ()
     defaults: ServerSettings = ServerSettings()
     naming: Naming = Naming()
     start_wait: Duration = 5.0
     """Seconds the first list may wait for servers that are still starting."""
-    session_idle_timeout: Duration = 1_800.0
+    session_idle_timeout: Duration = DEFAULT_SESSION_IDLE_TIMEOUT
     """Seconds without a request after which the session of a client over HTTP is ended."""
     store: str | None = None
     """The SQLite file that keeps what servers offered, or `off`; None: the usual place."""
@@ -182,8 +198,16 @@ class Config(_Frozen):
     """Things worth telling a person that stop nothing (a host's key we have no use for, an entry that is us)."""
     file: str = ""
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """All files that this was read from or would be, if they were there; our own first."""
+        return (self.file, *(included.file for included in self.include))
 
-DEFAULT_TIMEOUT = 60.0
+    def file_of(self, server: str) -> str:
+        """The file in which the entry of `server` stands."""
+        return next((included.file for included in self.include if server in included.servers), self.file)
+
+
 DEFAULT_ASK_TIMEOUT = 600.0
 DEFAULT_START_TIMEOUT = 30.0
 DEFAULT_GRACE = 30.0

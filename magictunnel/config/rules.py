@@ -22,6 +22,18 @@ def is_needed(server: ServerConfig, config: Config) -> bool:
     return resolve(config.defaults, server).enabled or any(tool.enabled for tool in server.tools.values())
 
 
+def needed(config: Config) -> list[str]:
+    """The names of the servers that are to be started, in their order."""
+    return [name for name, server in config.servers.items() if is_needed(server, config)]
+
+
+def longest_call(config: Config, server: str) -> float:
+    """Seconds that some call of a server may take."""
+    entry = config.servers.get(server)
+    tools = entry.tools if entry else ()
+    return max(settings_of(config, server, Kind.TOOL, name).timeout for name in ("", *tools))
+
+
 def settings_of(config: Config, server: str, kind: Kind | None = None, name: str = "") -> Resolved:
     """The settings that hold for a server, or for one of its tools."""
     entry = config.servers.get(server)

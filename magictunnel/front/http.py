@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
+from magictunnel.config.model import DEFAULT_SESSION_IDLE_TIMEOUT
 from magictunnel.errors import ConfigError
 from magictunnel.front.events import SessionManager
 from magictunnel.front.server import FrontServer
@@ -40,10 +41,14 @@ _KEEP_ALIVE = 75
 """Seconds that an idle connection is kept for the client's next request."""
 
 
-def http_app(server: FrontServer) -> Starlette:
-    """The ASGI application: all that we serve over HTTP."""
+def http_app(server: FrontServer, session_idle_timeout: float = DEFAULT_SESSION_IDLE_TIMEOUT) -> Starlette:
+    """The ASGI application: all that we serve over HTTP. Sessions without a request for so many seconds are ended."""
     manager = SessionManager(
-        server, security_settings=_LOOPBACK, max_request_body_size=MAX_BODY, retry_interval=_RETRY_INTERVAL
+        server,
+        security_settings=_LOOPBACK,
+        max_request_body_size=MAX_BODY,
+        retry_interval=_RETRY_INTERVAL,
+        session_idle_timeout=session_idle_timeout,
     )
     sse = SseServerTransport("/messages/", security_settings=_LOOPBACK, max_request_body_size=MAX_BODY)
 
@@ -82,10 +87,12 @@ class _SseEndpoint:
                 await serve_dual_era_loop(self._server, read, write, lifespan_state=None)
 
 
-async def serve_http(server: FrontServer, listener: socket.socket) -> None:
-    """Serve on `listener` until cancelled."""
+async def serve_http(
+    server: FrontServer, listener: socket.socket, session_idle_timeout: float = DEFAULT_SESSION_IDLE_TIMEOUT
+) -> None:
+    """Serve on `listener` until cancelled. See `http_app`."""
     config = uvicorn.Config(
-        http_app(server),
+        http_app(server, session_idle_timeout),
         http="h11",  # unlike httptools it takes the white space off header values, as the protocol wants
         log_config=None,
         access_log=False,

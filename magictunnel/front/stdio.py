@@ -25,12 +25,16 @@ from magictunnel.wire.lines import LineTooLong, decode, encode, split_lines
 _CHUNK = 1 << 16
 _LAST_ANSWERS = 1.0
 """Seconds for what was asked before the client closed our stdin."""
+_GLANCE = 0.1
+"""Seconds between two looks at whether whoever started us is still there."""
 
 logger = logging.getLogger(__name__)
 
 
 async def serve_stdio(server: FrontServer) -> None:
     """Serve the client that started us, until it closes our stdin; what it has asked by then is still answered.
+
+    Somebody else may hold our stdin open: that whoever started us has ended is taken as its end, too.
 
     Raises:
         ConfigError: we have no stdin or stdout to serve on.
@@ -40,7 +44,9 @@ async def serve_stdio(server: FrontServer) -> None:
     inbox, received = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     to_send, outbox = anyio.create_memory_object_stream[SessionMessage](0)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_read, reading, inbox, server.answered)
+        listening = anyio.CancelScope()
+        tasks.start_soon(_read, reading, inbox, server.answered, listening)
+        tasks.start_soon(_end_without_parent, listening)
         written = anyio.Event()
         tasks.start_soon(_write, writing, outbox, written)
         tasks.start_soon(server.run_aside)
@@ -67,17 +73,38 @@ def _claim_standard_streams() -> tuple[int, int]:
 
 
 async def _read(
-    fd: int, inbox: MemoryObjectSendStream[SessionMessage | Exception], answered: Callable[[], Awaitable[None]]
+    fd: int,
+    inbox: MemoryObjectSendStream[SessionMessage | Exception],
+    answered: Callable[[], Awaitable[None]],
+    listening: anyio.CancelScope,
 ) -> None:
     async with inbox:
         try:
-            async for line in split_lines(_chunks(fd)):
-                if message := decode(line, lambda junk: logger.warning("our client wrote no JSON-RPC: %.80r", junk)):
-                    await inbox.send(message)
+            with listening:
+                async for line in split_lines(_chunks(fd)):
+                    if message := decode(line, _no_message):
+                        await inbox.send(message)
         except LineTooLong as error:
             logger.error("our client lost the protocol: %s", error)
+        if listening.cancel_called:  # nobody is left to read an answer
+            return
         with anyio.move_on_after(_LAST_ANSWERS):
             await answered()
+
+
+def _no_message(junk: bytes) -> None:
+    logger.warning("our client wrote no JSON-RPC: %.80r", junk)
+
+
+async def _end_without_parent(listening: anyio.CancelScope) -> None:
+    """Hear our client no more once the process that started us is gone; another then stands in its place."""
+    parent = os.getppid()
+    if parent == 1 or sys.platform == "win32":  # gone already, or never to go; or its number tells nothing
+        return
+    while os.getppid() == parent:
+        await anyio.sleep(_GLANCE)
+    logger.info("whoever started us has ended: so do we")
+    listening.cancel()
 
 
 async def _chunks(fd: int) -> AsyncIterator[bytes]:

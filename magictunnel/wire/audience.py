@@ -41,12 +41,13 @@ class Audience:
     def leave(self, session: str) -> None:
         """A session has ended; whoever keeps something for it lets go."""
         if self._callers.pop(session, None):
-            for told in self._on_leave:
+            for told in tuple(self._on_leave):
                 told(session)
 
-    def on_leave(self, told: Callable[[str], None]) -> None:
-        """Have `told` called with each session that ends."""
+    def on_leave(self, told: Callable[[str], None]) -> Callable[[], None]:
+        """Have `told` called with each session that ends; what is returned ends that."""
         self._on_leave.append(told)
+        return lambda: self._on_leave.remove(told)
 
     def get(self, session: str) -> Caller | None:
         return self._callers.get(session)

@@ -20,8 +20,12 @@ class WireDispatcher(JSONRPCDispatcher[Any]):
     on_closed: Callable[[], None] | None = None
     is_closed: bool = False
     is_http: bool = False
+    has_process: bool = False
+    """Whether another connection like it would start another process, although it is not a pipe."""
     late_answers: int = 0
     """Answers that came when nobody waited for them any more, and were dropped."""
+    heard: int = 0
+    """Messages that came from the server."""
     on_let_go: Callable[[], Awaitable[None]] | None = None
     """Told, within the context of a request, that its server has closed the stream on which it was to answer."""
     on_told: Callable[[str, Json], Awaitable[None] | None] | None = None
@@ -34,6 +38,10 @@ class WireDispatcher(JSONRPCDispatcher[Any]):
         if self.on_let_go is not None:
             await self.on_let_go()
 
+    def answer(self, number: RequestId, error: Json) -> None:
+        """Answer one of our own requests in the server's place: its answer can never come."""
+        self._resolve_pending(number, ErrorData.model_validate(error))
+
     async def run(
         self,
         on_request: OnRequest,
@@ -45,21 +53,26 @@ class WireDispatcher(JSONRPCDispatcher[Any]):
         """See `Dispatcher.run`; ends when the peer is gone."""
 
         async def asked(dctx: DispatchContext[Any], method: str, params: Mapping[str, Any] | None) -> dict[str, Any]:
+            self.heard += 1
             taken = self.on_asked(method, dict(params or {})) if self.on_asked else None
             return await (on_request(dctx, method, params) if taken is None else taken)
 
         async def told(dctx: DispatchContext[Any], method: str, params: Mapping[str, Any] | None) -> None:
+            self.heard += 1
             taken = self.on_told(method, dict(params or {})) if self.on_told else None
             await (on_notify(dctx, method, params) if taken is None else taken)
 
-        try:
-            await super().run(asked, told, on_notify_intercept, task_status=task_status)
-        finally:
-            self.is_closed = True
-            if self.on_closed is not None:
-                self.on_closed()
+        await super().run(asked, told, on_notify_intercept, task_status=task_status)
+
+    def _fan_out_closed(self) -> None:
+        # Before those who wait hear of it: whoever tries again at once must not be given this connection.
+        self.is_closed = True
+        if self.on_closed is not None:
+            self.on_closed()
+        super()._fan_out_closed()
 
     def _resolve_pending(self, request_id: RequestId | None, outcome: dict[str, Any] | ErrorData) -> None:
         # The SDK drops late answers itself, but tells nobody; this is its one place where they can be counted.
+        self.heard += 1
         self.late_answers += request_id is None or coerce_request_id(request_id) not in self._pending
         super()._resolve_pending(request_id, outcome)

@@ -15,15 +15,22 @@ import httpx2
 from mcp_types import CONNECTION_CLOSED
 
 from magictunnel.wire.evidence import Evidence
+from magictunnel.wire.stale import FORGOTTEN, is_stale
 
 NOT_SENT = "the server cannot be reached, nothing was sent"
 CUT_OFF = "the answer was cut off"
 """Messages of the JSON-RPC errors that stand in for answers; `McpLink` tells by them what became of a call."""
 
+TOO_LARGE = "the answer is larger than 64 MiB"
+MAX_EVENT = 64 * 1024 * 1024
+"""Bytes in one answer; the SDK's own limit of 1 MiB for an SSE event refuses results that stdio lets through."""
+
 _CONNECT_TIMEOUT = 10.0
 _ASIDE_TIMEOUT = 2.0
 """Seconds for exchanges that carry no call: notifications, and the end of a session."""
+_GLANCE = 0.01
 _OPENINGS = ("initialize", "server/discover")
+_SESSION = "mcp-session-id"
 
 
 class CallClient(httpx2.AsyncClient):
@@ -42,10 +49,29 @@ class CallClient(httpx2.AsyncClient):
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=32),
             event_hooks={"response": [note]},
         )
+        self._answer: Callable[[Any, str], None] | None = None
         self.on_early_end: Callable[[], Awaitable[None]] | None = None
         """Told, in the exchange's own context, that a server has ended a stream before it answered on it."""
         self._scopes: dict[Any, anyio.CancelScope] = {}
         self._streams: dict[Any, httpx2.Response] = {}
+
+    def answer_aside(self, answer: Callable[[Any, str], None]) -> None:
+        """Answers come on another stream: what stands in for one goes to `answer` (number, message)."""
+        self._answer = answer
+
+    def _stand_in(self, request: httpx2.Request, number: Any, message: str) -> httpx2.Response:
+        """A JSON-RPC error as the answer to `request`, where none came."""
+        if self._answer is None:
+            answer = {"jsonrpc": "2.0", "id": number, "error": error_of(message)}
+            return httpx2.Response(200, json=answer, request=request)
+        self._answer(number, message)
+        return _accepted(request)
+
+    async def until_quiet(self) -> None:
+        """Wait until no call is being sent, nor about to be."""
+        await anyio.sleep(_GLANCE)
+        while self._scopes:
+            await anyio.sleep(_GLANCE)
 
     async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
         """See `httpx2.AsyncClient.send`."""
@@ -59,9 +85,10 @@ class CallClient(httpx2.AsyncClient):
             return await self._call(request, message["id"], options)
         request.extensions["timeout"] = httpx2.Timeout(_ASIDE_TIMEOUT).as_dict()
         try:
-            return await super().send(request, **options)
+            response = await super().send(request, **options)
+            return _accepted(request) if response.is_error and self._answer is not None else response
         except httpx2.TransportError:
-            return httpx2.Response(202, request=request)
+            return _accepted(request)
         finally:
             if method == "notifications/cancelled":
                 await self._abandon((message.get("params") or {}).get("requestId"))
@@ -70,7 +97,7 @@ class CallClient(httpx2.AsyncClient):
         """Tell the server that it can free our session, although we are being cancelled."""
         with anyio.CancelScope(shield=True), anyio.move_on_after(_ASIDE_TIMEOUT):
             return await super().send(request, **options)
-        return httpx2.Response(202, request=request)
+        return _accepted(request)
 
     async def _call(self, request: httpx2.Request, number: Any, options: dict[str, Any]) -> httpx2.Response:
         """One call; what kept it from being sent, or its answer from coming whole, is told as its answer."""
@@ -78,19 +105,24 @@ class CallClient(httpx2.AsyncClient):
             self._scopes[number] = scope
             try:
                 response = await super().send(request, **options)
+                if response.is_error and await _is_stale(request, response):
+                    return self._stand_in(request, number, FORGOTTEN)
+                if response.is_error and self._answer is not None:
+                    return self._stand_in(request, number, CUT_OFF)
                 if response.headers.get("content-type", "").startswith("application/json"):
-                    await response.aread()
+                    if not await _read_whole(response):
+                        return self._stand_in(request, number, TOO_LARGE)
                 else:
                     self._remember(number, response)
                     response.stream = _Watched(response.stream, self._ended_early)
                 return response
             except (httpx2.ConnectError, httpx2.ConnectTimeout):
-                return _stand_in(request, number, NOT_SENT)
+                return self._stand_in(request, number, NOT_SENT)
             except httpx2.TransportError:
-                return _stand_in(request, number, CUT_OFF)
+                return self._stand_in(request, number, CUT_OFF)
             finally:
                 self._scopes.pop(number, None)
-        return _stand_in(request, number, "cancelled")
+        return self._stand_in(request, number, "cancelled")
 
     async def _ended_early(self) -> None:
         if self.on_early_end is not None:
@@ -135,6 +167,49 @@ def _message(request: httpx2.Request) -> dict[str, Any]:
     return message if isinstance(message, dict) else {}
 
 
-def _stand_in(request: httpx2.Request, number: Any, message: str) -> httpx2.Response:
-    error = {"code": CONNECTION_CLOSED, "message": message}
-    return httpx2.Response(200, json={"jsonrpc": "2.0", "id": number, "error": error}, request=request)
+async def _is_stale(request: httpx2.Request, response: httpx2.Response) -> bool:
+    named = _SESSION in request.headers or "session" in request.url.query.decode("ascii", "replace").lower()
+    return named and is_stale(response.status_code, await response.aread())
+
+
+async def _read_whole(response: httpx2.Response) -> bool:
+    """Read its body; False if there is too much of it."""
+    response.stream = _Bounded(response.stream)
+    try:
+        await response.aread()
+    except _TooMuch:
+        await response.aclose()
+        return False
+    return True
+
+
+class _TooMuch(Exception):
+    pass
+
+
+class _Bounded(httpx2.AsyncByteStream):
+    """A body of at most MAX_EVENT bytes as they come; raises _TooMuch."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size = 0
+        async for chunk in self._stream:
+            size += len(chunk)
+            if size > MAX_EVENT:
+                raise _TooMuch
+            yield chunk
+
+    async def aclose(self) -> None:
+        """See `AsyncByteStream.aclose`."""
+        await self._stream.aclose()
+
+
+def _accepted(request: httpx2.Request) -> httpx2.Response:
+    return httpx2.Response(202, request=request)
+
+
+def error_of(message: str) -> dict[str, Any]:
+    """A JSON-RPC error that stands for a connection that failed."""
+    return {"code": CONNECTION_CLOSED, "message": message}

@@ -1,4 +1,4 @@
-"""A server's process: in a group of its own, its stderr kept, and gone with all its children at the end."""
+"""A server's process: in a group of its own, its stderr kept, and gone with all that it started at the end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ import anyio
 from anyio.abc import ByteReceiveStream, Process
 
 from magictunnel.wire.evidence import Evidence
+from magictunnel.wire.guard import UNWATCHED, Guard
 from magictunnel.wire.lines import LineTooLong, split_lines
+from magictunnel.wire.watchdog import MARK, born, is_left, remains, sent
 
 EXIT_GRACE = 1.0
 """Seconds a server has to leave by itself once its stdin is closed, and again after SIGTERM."""
@@ -27,22 +29,30 @@ logger = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def server_process(
-    name: str, command: Sequence[str], env: Mapping[str, str], cwd: str | None, evidence: Evidence
+    name: str,
+    command: Sequence[str],
+    env: Mapping[str, str],
+    cwd: str | None,
+    evidence: Evidence,
+    guard: Guard = UNWATCHED,
 ) -> AsyncIterator[Process]:
-    """Run `command` until the block ends; then it and everything it started are gone.
+    """Run `command` until the block ends; then it and everything it started are gone. `guard` sees to it if we are.
 
     Raises:
         OSError: it cannot be started (no such command, no such folder, not executable).
     """
+    mark = guard.mark()
     process = await anyio.open_process(
         list(command),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=env,
+        env={**env, MARK: mark},
         cwd=cwd,
         start_new_session=True,
     )
+    since = born(process.pid)
+    guard.watch(process.pid, since)
     # No await between the spawn and the try: a cancellation there would leave the process behind.
     async with anyio.create_task_group() as tasks:
         try:
@@ -51,7 +61,8 @@ async def server_process(
             yield process
         finally:
             with anyio.CancelScope(shield=True):
-                await _end(process)
+                await _end(process, since, mark)
+                guard.forget(process.pid)
                 evidence.exit_code = process.returncode
             tasks.cancel_scope.cancel()
 
@@ -87,44 +98,45 @@ async def drain(stream: ByteReceiveStream) -> None:
             await stream.receive()
 
 
-async def _end(process: Process) -> None:
-    """Close stdin, wait, then end the whole group: a leader that left by itself may have left children behind."""
+async def _end(process: Process, since: str, mark: str) -> None:
+    """Close stdin, wait, then end all that is left: a leader that left by itself may have left children behind."""
     if process.stdin is not None:
         with contextlib.suppress(OSError, anyio.BrokenResourceError, anyio.ClosedResourceError):
             await process.stdin.aclose()
-    await _gone(process, EXIT_GRACE)
-    for signal_number in (signal.SIGTERM, _hard_kill()):
-        if not _signal_group(process, signal_number):
-            break
-        # Who was killed is gone, though it may count as part of the group until its new parent has heard of it.
-        await _gone(process, EXIT_GRACE, whole_group=signal_number == signal.SIGTERM)
+    await _gone(process, (), mark)
+    if sys.platform == "win32":
+        await _end_alone(process)
+    else:
+        await _end_all(process, since, mark)
     await _release(process)
 
 
-def _hard_kill() -> signal.Signals:
-    return signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL
+async def _end_alone(process: Process) -> None:
+    if process.returncode is None:
+        process.terminate()
+        await _gone(process, (), "")
 
 
-def _signal_group(process: Process, number: int) -> bool:
-    """Send a signal to the process and all its children; False when nobody of them is left."""
-    if sys.platform == "win32":
-        if process.returncode is None:
-            process.terminate()
-        return process.returncode is None
-    try:
-        os.killpg(process.pid, number)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
+async def _end_all(process: Process, since: str, mark: str) -> None:
+    """End the process, its group, and whoever left that."""
+    # SIGKILL twice: who was just about to start somebody when it came may have done so.
+    for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGKILL):
+        left = remains({process.pid: since}, mark)
+        if not left:
+            return
+        for one in left:
+            sent(one, number)
+        # Who was killed is gone, though it may count as part of the group until its new parent has heard of it.
+        await _gone(process, [one for one in left if one > 0 or number == signal.SIGTERM], mark)
 
 
-async def _gone(process: Process, within: float, *, whole_group: bool = False) -> None:
-    """Wait up to `within` seconds for the process (and its group) to end.
+async def _gone(process: Process, left: Sequence[int], mark: str) -> None:
+    """Wait for the process, and whoever else is `left`, to end; not for ever.
 
     Polled: waiting for the process as such also waits for its pipes, which a child of it may hold open.
     """
-    with anyio.move_on_after(within):
-        while process.returncode is None or (whole_group and _signal_group(process, 0)):
+    with anyio.move_on_after(EXIT_GRACE):
+        while process.returncode is None or any(is_left(one, mark) for one in left):
             await anyio.sleep(_POLL)
 
 

@@ -204,7 +204,7 @@ async def test_a_stateless_caller_gets_the_questions_and_sends_the_answers_itsel
 async def test_a_state_that_a_server_of_the_handshake_era_cannot_have_given_out_is_refused() -> None:
     async with near("handshake") as end:
         with pytest.raises(BadParams, match="requestState is not known"):
-            await end.link.request(Request("tools/call", {"name": "x", "requestState": "s"}))
+            await end.link.request(Request("tools/call", {"name": "x", "requestState": "s"}, Caller("me")))
 
         assert sent(end.server, "tools/call") == []
 

@@ -8,10 +8,13 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 
+from magictunnel.backends import states
 from magictunnel.backends.base import Phase
+from magictunnel.backends.breaker import MISSES
 from magictunnel.backends.states import (
     FIRST_PAUSE,
     LONGEST_PAUSE,
+    LOOP,
     TRANSITIONS,
     Event,
     Limits,
@@ -21,6 +24,7 @@ from magictunnel.backends.states import (
 )
 from magictunnel.backends.supervisor import Supervisor
 from magictunnel.catalog.model import Kind, Listing
+from magictunnel.config.model import Start
 from magictunnel.errors import BackendError, BackendUnavailable
 from tests.support.memory import PlayedBackend
 
@@ -33,9 +37,11 @@ TOOLS = {Kind.TOOL: [{"name": "x"}]}
 class Watched:
     """A running supervisor, and every listing it has published."""
 
-    def __init__(self, backend: PlayedBackend, limits: Limits) -> None:
+    def __init__(self, backend: PlayedBackend, limits: Limits, saved: Listing | None = None) -> None:
         self.listings: list[Listing | None] = []
         self.supervisor = Supervisor(backend, limits, lambda _name, listing: self.listings.append(listing))
+        if saved:
+            self.supervisor.recall(saved)
 
     @property
     def status(self) -> Status:
@@ -51,8 +57,14 @@ class Watched:
 
 
 @asynccontextmanager
-async def watching(backend: PlayedBackend, start_timeout: float = 5.0, grace: float = 60.0) -> AsyncIterator[Watched]:
-    watched = Watched(backend, Limits(start_timeout, grace))
+async def watching(
+    backend: PlayedBackend,
+    start_timeout: float = 5.0,
+    grace: float = 60.0,
+    limits: Limits | None = None,
+    saved: Listing | None = None,
+) -> AsyncIterator[Watched]:
+    watched = Watched(backend, limits or Limits(start_timeout, grace), saved)
     with anyio.fail_after(PATIENCE):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(watched.supervisor.run)
@@ -76,11 +88,13 @@ def test_a_backend_that_is_not_stopped_can_always_be_stopped(state: State) -> No
 
 @pytest.mark.parametrize("state", list(State))
 def test_an_attempt_is_made_only_where_none_is_under_way(state: State) -> None:
-    assert ((state, Event.ATTEMPT) in TRANSITIONS) is (state in (State.STOPPED, State.BACKING_OFF))
+    under_way = (State.STARTING, State.READY, State.DEGRADED)
+    assert ((state, Event.ATTEMPT) in TRANSITIONS) is (state not in under_way)
 
 
 def test_only_a_listing_makes_a_backend_ready_and_only_a_failure_makes_it_back_off() -> None:
-    assert {event for (_, event), state in TRANSITIONS.items() if state is State.READY} == {Event.LISTED}
+    ready = {event for (_, event), state in TRANSITIONS.items() if state is State.READY}
+    assert ready == {Event.LISTED, Event.RECOVERED}
     assert {event for (_, event), state in TRANSITIONS.items() if state is State.BACKING_OFF} == {Event.FAILED}
 
 
@@ -180,7 +194,7 @@ async def test_a_backend_that_cannot_list_is_not_ready() -> None:
 
         assert watched.status.failure is not None
         assert (watched.status.failure.phase, watched.status.failure.cause) == ("list", "database is locked")
-        assert watched.listings == [None]
+        assert watched.listings == []
         assert backend.open_now == 0
 
 
@@ -210,13 +224,14 @@ async def test_entries_go_when_the_absence_is_longer_than_the_grace() -> None:
     async with watching(backend, grace=0.01) as watched:
         await watched.until_is(State.READY)
 
+        backend.failures = [OSError("gone")]
         backend.links[0].lose()
-        await watched.until(lambda: len(watched.listings) == 2)
+        await watched.until(lambda: None in watched.listings)
 
-        assert watched.listings[1] is None
+        assert watched.listings[-1] is None
         assert watched.status.state is State.BACKING_OFF
         await watched.until_is(State.READY)
-        assert watched.listings[2] == watched.listings[0]
+        assert watched.listings[-1] == watched.listings[0]
 
 
 async def test_between_two_connections_there_is_no_link() -> None:
@@ -224,11 +239,131 @@ async def test_between_two_connections_there_is_no_link() -> None:
     async with watching(backend) as watched:
         await watched.until_is(State.READY)
 
+        backend.hangs = True
         backend.links[0].lose()
-        await watched.until_is(State.BACKING_OFF)
 
-        with pytest.raises(BackendUnavailable, match="serve: the connection was closed"):
+        assert watched.status.state is State.STARTING
+        assert watched.supervisor.main is None
+        with anyio.move_on_after(0.05):
             await watched.supervisor.ready()
+            raise AssertionError("there is none")
+
+
+async def test_a_server_that_was_up_is_opened_again_at_once_and_after_a_pause_if_that_does_not_hold() -> None:
+    backend = PlayedBackend(offers=TOOLS)
+    async with watching(backend) as watched:
+        await watched.until_is(State.READY)
+        backend.links[0].lose()
+        link = await watched.supervisor.ready()
+        assert link is backend.links[1]
+        assert watched.status.restarts == 1
+
+        backend.links[1].lose()
+        await watched.until_is(State.BACKING_OFF)
+        assert "serve: the connection was closed" in str(watched.status.failure)
+
+        assert await watched.supervisor.ready() is backend.links[2]  # it opens: a call does not wait for the pause
+
+
+async def test_a_server_that_cannot_stay_up_is_crash_looping_also_while_it_is_tried(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(states, "FIRST_PAUSE", 0.01)
+    backend = PlayedBackend(offers=TOOLS, failures=[OSError("no")] * LOOP)
+    async with watching(backend) as watched:
+        await watched.until_is(State.CRASH_LOOPING)
+        assert watched.status.attempts == LOOP
+        with pytest.raises(BackendUnavailable, match="connect: no"):
+            await watched.supervisor.ready()
+        backend.hangs = True
+        watched.supervisor.restart()
+        await watched.until(lambda: backend.attempts == LOOP + 1)
+        assert watched.status.state is State.CRASH_LOOPING
+
+
+async def test_a_server_without_a_sign_of_life_is_taken_for_hung_and_opened_again() -> None:
+    backend = PlayedBackend(offers=TOOLS)
+    limits = Limits(5.0, 60.0, heartbeat=0.01, patience=0.05)
+    async with watching(backend, limits=limits) as watched:
+        await watched.until_is(State.READY)
+        await watched.until(lambda: backend.links[0].pings > 2)
+        assert len(backend.links) == 1
+
+        backend.links[0].is_frozen = True
+        await watched.until(lambda: len(backend.links) == 2)
+
+        assert watched.status.failure is not None
+        assert "it hangs: no sign of life for 0.05 s" in str(watched.status.failure)
+
+
+# --- idle
+
+
+SAVED = Listing({Kind.TOOL: ({"name": "x"},)})
+
+
+async def test_a_lazy_server_whose_listing_is_known_starts_with_the_first_call_and_once_for_all() -> None:
+    backend = PlayedBackend(offers=TOOLS)
+    async with watching(backend, limits=Limits(5.0, 60.0, start=Start.LAZY), saved=SAVED) as watched:
+        await watched.until_is(State.IDLE)
+        await watched.supervisor.settled()
+        assert backend.attempts == 0
+
+        links = []
+
+        async def call() -> None:
+            links.append(await watched.supervisor.ready())
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(50):
+                tasks.start_soon(call)
+
+        assert (set(links), backend.attempts) == ({backend.links[0]}, 1)
+
+
+async def test_a_lazy_server_of_which_nothing_is_known_is_started_to_be_listed() -> None:
+    backend = PlayedBackend(offers=TOOLS)
+    async with watching(backend, limits=Limits(5.0, 60.0, start=Start.LAZY)) as watched:
+        await watched.until_is(State.READY)
+
+
+async def test_a_server_that_nobody_calls_is_stopped_until_somebody_does_and_stays_listed() -> None:
+    backend = PlayedBackend(offers=TOOLS)
+    async with watching(backend, limits=Limits(5.0, 0.01, idle_timeout=0.05)) as watched:
+        await watched.until_is(State.IDLE)
+        await watched.until(lambda: backend.open_now == 0)
+        assert None not in watched.listings
+
+        assert await watched.supervisor.ready() is backend.links[1]
+        assert watched.status.state is State.READY
+
+
+async def test_what_was_saved_is_dropped_when_its_server_stays_away() -> None:
+    backend = PlayedBackend(failures=[OSError("no")] * 9)
+    async with watching(backend, limits=Limits(5.0, 0.05), saved=SAVED) as watched:
+        await watched.supervisor.settled()
+        assert watched.status.counts == {Kind.TOOL: 1}
+        await watched.until(lambda: watched.listings == [SAVED, None])
+
+
+# --- degraded
+
+
+async def test_a_server_that_answers_no_call_is_degraded_and_only_one_call_is_let_through() -> None:
+    backend = PlayedBackend(offers=TOOLS)
+    async with watching(backend) as watched:
+        link = await watched.supervisor.ready()
+        for _ in range(MISSES):
+            watched.supervisor.missed()
+
+        assert watched.status.state is State.DEGRADED
+        assert await watched.supervisor.ready() is link
+        with pytest.raises(BackendUnavailable, match="its last 5 calls were not answered in time"):
+            await watched.supervisor.ready()
+
+        watched.supervisor.stats.answered += 1
+        assert await watched.supervisor.ready() is link
+        assert watched.status.state is State.READY
 
 
 # --- settled

@@ -1,4 +1,4 @@
-"""Head-of-line blocking (29): one call that takes long holds up no other, on the same server or beside it."""
+"""Failure mode 29, head-of-line blocking: a call that takes long holds up no other, on its server or beside it."""
 
 from __future__ import annotations
 

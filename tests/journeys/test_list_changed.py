@@ -1,4 +1,7 @@
-"""What changes behind is told in front: once, to each client, in its own way, and nothing else is (16-18)."""
+"""Failure modes 17 and 18: list_changed is dropped on its way, or is a storm, or says nothing.
+
+What changes behind is told in front: once, to each client, in its own way, and nothing else is.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +34,8 @@ NEWS: dict[type[Any], str] = {
     PromptsListChanged: "prompts",
     ResourcesListChanged: "resources",
 }
+STORM = 1_000
+"""Times that a server says that something has changed, all at once or within a second."""
 OFFERS: dict[str, list[Json]] = {
     "tools": [tool("change"), tool("echo")],
     "prompts": [{"name": "ask"}],
@@ -186,7 +191,7 @@ async def test_a_storm_is_one_piece_of_news(server_era: str, over: str, tmp_path
     async with scene(server_era, over, tmp_path) as (w, ears, change):
         server = w.servers.get("srv")
         before = len(server.received) if server else 0
-        await change("tools", times=100)
+        await change("tools", times=STORM)
         await all_told(w, ears, change, "resources")
         assert all(1 <= ear.heard["tools"] <= 2 for ear in ears)
         assert all(set(+ear.heard) == {"tools"} for ear in ears)
@@ -194,9 +199,22 @@ async def test_a_storm_is_one_piece_of_news(server_era: str, over: str, tmp_path
             assert 1 <= [message["method"] for message in server.received[before:]].count("tools/list") <= 2
 
 
+async def test_a_storm_that_lasts_a_second_is_little_news(server_era: str, over: str, tmp_path: Path) -> None:
+    async with scene(server_era, over, tmp_path) as (w, ears, change):
+        server = w.servers.get("srv")
+        before = len(server.received) if server else 0
+        for number in range(20):
+            await change("tools", times=STORM // 20, really=number == 0)
+            await anyio.sleep(0.05)
+        await all_told(w, ears, change, "resources")
+        assert all(1 <= ear.heard["tools"] <= 2 for ear in ears)
+        if server:
+            assert 1 <= [message["method"] for message in server.received[before:]].count("tools/list") <= 3
+
+
 async def test_a_change_that_changes_nothing_is_told_to_nobody(server_era: str, over: str, tmp_path: Path) -> None:
     async with scene(server_era, over, tmp_path) as (w, ears, change):
-        await change("tools", times=3, really=False)
+        await change("tools", times=STORM, really=False)
         await all_told(w, ears, change, "resources")
         assert [+ear.heard for ear in ears] == [{}, {}]
 

@@ -11,6 +11,7 @@ from mcp.shared.message import SessionMessage
 from mcp_types import jsonrpc_message_adapter
 
 from magictunnel.backends.base import ANY_TERMS, AtPhase, LinkLost, Phase, Request, Terms, Topic
+from magictunnel.backends.explain import root_cause
 from magictunnel.backends.link import McpLink
 from magictunnel.backends.mcp import opened_link
 from magictunnel.catalog.model import Json, Kind
@@ -126,6 +127,8 @@ class PlayedLink:
         self.capabilities = backend.capabilities
         self.declared: Json | None = None
         self.sessions_are_cheap = False
+        self.needs_no_heartbeat = False
+        self.heard = 0
         era = backend.speaks if terms.era is Era.AUTO else terms.era
         self.stateless = era is Era.STATELESS or (era is Era.AUTO and not terms.handshake_first)
         self.may_speak_other_era = backend.speaks is Era.AUTO and terms.era is Era.AUTO
@@ -138,6 +141,9 @@ class PlayedLink:
         self.followed: list[Topic] = []
         """What it tells of."""
         self.levels_settled = 0
+        self.pings = 0
+        self.is_frozen = False
+        """Whether it gives no sign of life."""
         self.told: list[tuple[str, Json]] = []
 
     async def list(self, kind: Kind) -> Sequence[Json]:
@@ -149,6 +155,12 @@ class PlayedLink:
     async def request(self, request: Request) -> Json:
         self.requests.append(request)
         return {"method": request.method, "params": request.params}
+
+    async def ping(self) -> None:
+        self.pings += 1
+        if self.is_frozen:
+            await anyio.sleep_forever()
+        self.heard += 1
 
     async def follow(self, topic: Topic) -> None:
         if topic in self._backend.refuses:
@@ -185,6 +197,7 @@ class PlayedLink:
     def lose(self, error: Exception | None = None) -> None:
         """End the connection from the other side."""
         self._lost = error or LinkLost("the connection was closed")
+        self.terms.unfit(str(self._lost))
         self._moved.set()
 
 
@@ -229,4 +242,4 @@ class PlayedBackend:
             self.open_now -= 1
 
     def explain(self, phase: Phase, error: BaseException) -> StartFailure:
-        return StartFailure(self.name, phase.value, str(error), hint="play better")
+        return StartFailure(self.name, phase.value, str(root_cause(error)), hint="play better")

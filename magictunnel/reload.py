@@ -1,0 +1,144 @@
+"""The files of the config, watched: what is different is gone by; what is wrong is told, and changes nothing."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import anyio
+from anyio import to_thread
+
+from magictunnel.config.changes import Changes
+from magictunnel.config.load import load
+from magictunnel.errors import ConfigError
+from magictunnel.gateway import Gateway
+
+_DEBOUNCE = 100
+"""Milliseconds in which changes of a folder are taken for one."""
+_CALM = 0.15
+"""Seconds for which a file has to stay as it is before it is read: editors write in steps."""
+_LOOK = 5.0
+"""Seconds after which the files are looked at though nothing was heard of them: some folders cannot be watched."""
+
+_Stamp = tuple[int, ...] | None
+
+logger = logging.getLogger(__name__)
+
+
+class Reloader:
+    """Keeps a running gateway to what its config says."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._turn = anyio.Lock()
+        self._stamps = self._now()
+
+    async def reload(self) -> Changes:
+        """Read the config again, and go by it.
+
+        Raises:
+            ConfigError: it cannot be used as a whole; nothing has changed.
+        """
+        async with self._turn:
+            self._stamps = self._now()
+            config = await to_thread.run_sync(load, Path(self._gateway.config.file))
+            known = self._gateway.config.problems
+            what = self._gateway.apply(config)
+        for problem in config.problems:
+            if problem not in known:
+                logger.error("%s; it goes on as it was", problem)
+        if not what.is_nothing:
+            logger.info("config: %s", told(what))
+        return what
+
+    async def watch(self) -> None:
+        """Reload whenever one of the files is another one, until cancelled."""
+        stop = anyio.Event()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_set_at_end, stop)
+            await self._follow(stop)
+
+    async def _follow(self, stop: anyio.Event) -> None:
+        while True:
+            async with aclosing(_looks(self._paths(), stop)) as looks:
+                async for _ in looks:
+                    if self._now() != self._stamps:
+                        await self._calm()
+                        if await self._reloaded():
+                            break  # other files may be included now
+
+    async def _reloaded(self) -> bool:
+        try:
+            await self.reload()
+        except ConfigError as error:
+            logger.error("the changed config cannot be used, nothing changes: %s", error)
+            return False
+        return True
+
+    async def _calm(self) -> None:
+        """Wait until nobody is writing any more."""
+        seen = self._now()
+        while True:
+            await anyio.sleep(_CALM)
+            now = self._now()
+            if now == seen:
+                return
+            seen = now
+
+    def _files(self) -> tuple[str, ...]:
+        return self._gateway.config.files
+
+    def _now(self) -> dict[str, _Stamp]:
+        return {file: _stamp(file) for file in self._files()}
+
+    def _paths(self) -> set[Path]:
+        """The files, and what they are in truth if they are links."""
+        return {path for file in self._files() for path in (Path(file).absolute(), Path(file).resolve())}
+
+
+def told(what: Changes) -> str:
+    """Changes in words, such as `added x, y; started anew: z`."""
+    named = {"added": what.added, "removed": what.removed, "started anew": what.restarted}
+    parts = [f"{word} {', '.join(names)}" for word, names in named.items() if names]
+    return "; ".join(parts) or ("names and filters changed" if what.rules_changed else "nothing changed")
+
+
+def _stamp(file: str) -> _Stamp:
+    """What changes when a file does; None: there is none."""
+    try:
+        seen = os.stat(file)
+    except OSError:
+        return None
+    return seen.st_mtime_ns, seen.st_size, seen.st_ino
+
+
+async def _set_at_end(stop: anyio.Event) -> None:
+    """Set `stop` when we are cancelled: the thread that watches is not, and would hold up our end."""
+    try:
+        await anyio.sleep_forever()
+    finally:
+        stop.set()
+
+
+async def _looks(paths: Iterable[Path], stop: anyio.Event) -> AsyncGenerator[None, None]:
+    """Comes round whenever something happens to one of `paths`, and now and then without."""
+    from watchfiles import awatch  # needed by a gateway that serves alone, and not at its start
+
+    names = {str(path) for path in paths}
+    folders = {path.parent for path in paths if path.parent.is_dir()}
+    options: dict[str, Any] = {"debounce": _DEBOUNCE, "step": 50, "recursive": False}
+    options |= {"stop_event": stop, "rust_timeout": int(_LOOK * 1_000), "yield_on_timeout": True}
+    try:
+        if not folders:
+            raise FileNotFoundError("there is none")
+        async for _ in awatch(*folders, watch_filter=lambda _change, path: path in names, **options):
+            yield
+    except OSError as error:
+        logger.debug("folders cannot be watched: %s", error)
+        while True:
+            await anyio.sleep(_LOOK)
+            yield

@@ -1,0 +1,35 @@
+"""Which file the store is. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from platformdirs import user_state_dir
+
+from magictunnel.config.model import Config
+
+OFF = "off"
+"""Written instead of a file: keep nothing."""
+FILE = "store.db"
+
+
+def store_path(config: Config, environ: Mapping[str, str]) -> Path | None:
+    """The store's file, None if there is to be none: $MAGICTUNNEL_STORE, the config's `store`, else the usual place.
+
+    A path in the config is taken from the folder of its file, one in the environment from the current folder.
+    """
+    if named := environ.get("MAGICTUNNEL_STORE"):
+        return _named(named, Path(), environ)
+    if config.store:
+        return _named(config.store, Path(config.file).parent, environ)
+    return Path(user_state_dir("magictunnel", appauthor=False), FILE)
+
+
+def _named(text: str, folder: Path, environ: Mapping[str, str]) -> Path | None:
+    if text.strip().lower() == OFF:
+        return None
+    home = environ.get("HOME") or environ.get("USERPROFILE")
+    if home and (text == "~" or text.startswith(("~/", "~\\"))):
+        return Path(home, text[2:])
+    return folder / text
