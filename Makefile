@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Tests that run at once: most of them wait for processes, so there may be more than cores.
+WORKERS ?= 4
 
 .DEFAULT_GOAL := help
 
@@ -29,7 +31,7 @@ check: $(STAMP) ## Style, types, layers and size
 	$(BIN)/python -m pytest tests/test_architecture.py
 
 test: check ## Everything that must hold, in a few minutes
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS)
 
 peers: $(STAMP) ## Compare with a direct connection to servers that others wrote (npm and PyPI)
 	$(BIN)/python -m pytest -c pyproject.toml tests/peers

@@ -24,6 +24,9 @@ _CALM = 0.15
 _LOOK = 5.0
 """Seconds after which the files are looked at though nothing was heard of them: some folders cannot be watched."""
 
+_AT_START = ("session_idle_timeout", "store")
+"""Keys that are read once."""
+
 _Stamp = tuple[int, ...] | None
 
 logger = logging.getLogger(__name__)
@@ -45,12 +48,15 @@ class Reloader:
         """
         async with self._turn:
             self._stamps = self._now()
-            config = await to_thread.run_sync(load, Path(self._gateway.config.file))
-            known = self._gateway.config.problems
-            what = self._gateway.apply(config)
-        for problem in config.problems:
-            if problem not in known:
-                logger.error("%s; it goes on as it was", problem)
+            new = await to_thread.run_sync(load, Path(self._gateway.config.file))
+            old = self._gateway.config
+            what = self._gateway.apply(new)
+        for problem in new.problems:
+            if problem not in old.problems:
+                logger.error("%s; what ran goes on as it was", problem)
+        for key in _AT_START:
+            if getattr(new, key) != getattr(old, key):
+                logger.warning("config: `%s` holds from the next start on", key)
         if not what.is_nothing:
             logger.info("config: %s", told(what))
         return what

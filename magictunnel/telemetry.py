@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 
 LEVELS = ("debug", "info", "warning", "error")
-_QUIET = ("mcp", "client", "httpx2", "httpcore2", "uvicorn", "sse_starlette", "asyncio", "watchfiles", "aiosqlite")
+_QUIET = ("mcp", "client", "httpx2", "httpcore2", "uvicorn", "sse_starlette", "asyncio", "watchfiles")
 """Loggers of libraries: what they have to say about a backend is said by us, once, with its name."""
 
 _call_numbers = itertools.count(1)
@@ -43,6 +43,7 @@ def start_logging(level: str, mask: Callable[[str], str]) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    logging.getLogger("aiosqlite").setLevel(logging.CRITICAL)  # it tells every row, whole
     if level != "debug":
         for name in _QUIET:
             logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -22,7 +22,7 @@ from magictunnel.backends.states import Limits
 from magictunnel.catalog.model import Kind
 from magictunnel.config.model import Era, Sharing
 from magictunnel.errors import BackendUnavailable, CallError
-from magictunnel.wire.audience import union
+from magictunnel.wire.audience import Audience, union
 from magictunnel.wire.caller import Caller
 
 _AGAIN = 1.0
@@ -66,6 +66,13 @@ def side_for(main: Link, caller: Caller, sharing: Sharing) -> Side | None:
     able = "" if session or differs else _able(main, caller)
     side = Side(era, session, able)
     return side if side != Side() else None
+
+
+def served_by(side: Side, audience: Audience) -> Audience:
+    """Whom of `audience` a connection serves."""
+    if side.able:
+        return Audience([Caller("clients alike", capabilities=json.loads(side.able))])
+    return audience.alone(side.session) if side.session else audience
 
 
 def time_to_open(side: Side, main: Link, start_timeout: float) -> float:

@@ -24,10 +24,21 @@ class Standing:
         self._on_state = on_state
         self.status = Status()
         self._moved = anyio.Event()
+        self._has_ended = False
 
     @property
     def state(self) -> State:
         return self.status.state
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether it is about to be tried, or is being tried: whoever wants it may wait."""
+        return self.state in (State.STOPPED, State.STARTING) and not self._has_ended
+
+    def end(self) -> None:
+        """It is not kept any more."""
+        self._has_ended = True
+        self.step(Event.STOP)
 
     def step(self, event: Event, **facts: object) -> None:
         """Move on by `event`, with what else is known now."""

@@ -14,6 +14,10 @@ from magictunnel.errors import StartFailure
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 """Seconds between attempts: the pause doubles from the first to the longest, with up to a quarter of jitter."""
+HURRY = 1.0
+"""Seconds between two attempts at a server behind a URL while calls come for it."""
+STABLE = 10.0
+"""Seconds of being ready after which a failure is not taken for another of a server that cannot stay up."""
 LOOP = 5
 """Failures in a row after which a server is taken for one that cannot stay up."""
 
@@ -118,6 +122,19 @@ class Limits:
     patience: float = DEFAULT_TIMEOUT
     """For a sign of life: no less than any call of it may take."""
     concurrency: int | None = None
+
+
+class Streak:
+    """Failures in a row; one of a server that was up for long starts a new row."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def failed(self, held: float | None) -> bool:
+        """A connection ended that `held` for so many seconds (None: never opened); whether to open it again at once."""
+        is_first = held is not None and held > STABLE
+        self.count = 1 if is_first else self.count + 1
+        return held is not None and self.count == 1
 
 
 def pause_before(attempt: int) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import random
 import time
@@ -18,9 +17,19 @@ from magictunnel.backends.idle import doze
 from magictunnel.backends.line import Line
 from magictunnel.backends.listed import Listed, OnListing
 from magictunnel.backends.news import News
-from magictunnel.backends.sides import OTHER_ERA, Side, Sides, side_for, time_to_open
+from magictunnel.backends.sides import OTHER_ERA, Side, Sides, served_by, side_for, time_to_open
 from magictunnel.backends.standing import OnState, Standing
-from magictunnel.backends.states import Event, Limits, State, Status, after_failures, inventory, pause_before
+from magictunnel.backends.states import (
+    HURRY,
+    Event,
+    Limits,
+    State,
+    Status,
+    Streak,
+    after_failures,
+    inventory,
+    pause_before,
+)
 from magictunnel.backends.stats import Stats
 from magictunnel.backends.turns import Turns
 from magictunnel.catalog.model import Kind, Listing
@@ -32,8 +41,6 @@ from magictunnel.wire.caller import Caller
 MAIN = Side()
 """The connection that is kept up, and that the listing comes from."""
 
-STABLE = 10.0
-"""Seconds of being ready after which a failure is not taken for another of a server that cannot stay up."""
 _GLANCE = 0.05
 """Seconds between two looks at whether calls are still under way."""
 
@@ -84,11 +91,11 @@ class Supervisor:
         """Whether a client has made a call on the main connection."""
         self._wanted = anyio.Event()
         """A call needs it, or somebody wants it tried again without a pause."""
-        self._up_since = 0.0
+        self._is_remote = False
+        """Whether its last connection had no process of its own."""
+        self._tried_at = self._up_since = 0.0
         self._down_since = float("-inf")
-        self._streak = 0
-        """Failures in a row; one of a server that was up for long starts a new row."""
-        self._has_ended = False
+        self._streak = Streak()
 
     def __repr__(self) -> str:
         return f"<{self.name}: {self._standing.state}, {self._standing.status.phase}>"
@@ -107,8 +114,7 @@ class Supervisor:
                     await self._one_life(self.tasks)
         finally:
             let_go()
-            self._has_ended = True
-            self._standing.step(Event.STOP)
+            self._standing.end()
 
     async def _one_life(self, tasks: TaskGroup) -> None:
         """One connection, from the wish for it to its end and the pause that follows."""
@@ -118,7 +124,7 @@ class Supervisor:
         if self._standing.state is not State.STARTING:
             self._standing.step(Event.ATTEMPT, phase=Phase.RESOLVE)
         line = Line(self._backend, self._terms(MAIN), self._limits, on_phase=self._standing.at, on_unfit=self._lost)
-        self._line = line
+        self._line, self._tried_at = line, anyio.current_time()
         tasks.start_soon(self._hold, line, name=f"{self.name} main")
         await line.unfit.wait()
         if line.is_heavy:
@@ -130,7 +136,6 @@ class Supervisor:
     async def _hold(self, line: Line) -> None:
         """One main connection, in its own task: it may still answer calls while the next one serves new ones."""
         fresh = Listing()
-        started = anyio.current_time()
 
         async def prepare(link: Link) -> None:
             nonlocal fresh
@@ -138,13 +143,14 @@ class Supervisor:
             fresh = await self._listed.had(link)
 
         async def keep(link: Link) -> None:
-            self._ready(link, fresh, anyio.current_time() - started)
+            self._ready(link, fresh)
             await self._listed.keep(link)
 
         await line.run(prepare, keep)
 
-    def _ready(self, link: Link, listing: Listing, took: float) -> None:
+    def _ready(self, link: Link, listing: Listing) -> None:
         self.main = self._fit = link
+        self._is_remote = link.sessions_are_cheap
         self._was_handshake = not link.stateless if link.may_speak_other_era else None
         self._refused.clear()
         self._breaker.reset()
@@ -152,6 +158,7 @@ class Supervisor:
             self.followed.follow_again(link, self.tasks)
         restarts = self._standing.status.restarts + bool(self._up_since)
         self._up_since = anyio.current_time()
+        took = self._up_since - self._tried_at
         self._listed.publish(listing)
         self._standing.step(Event.LISTED, phase=Phase.SERVE, era=link.era, attempts=0, took=took, restarts=restarts)
         logger.info("%s: ready (%s, %.1f s): %s", self.name, link.era, took, inventory(listing))
@@ -168,19 +175,18 @@ class Supervisor:
     async def _failed(self, line: Line) -> None:
         """Start a server that was up for long again at once; one that was not, after a pause."""
         failure = line.failure or StartFailure(self.name, Phase.SERVE.value, line.why)
-        held = line.was_open and self._down_since - self._up_since > STABLE
-        self._streak = 1 if held else self._streak + 1
+        at_once = self._streak.failed(self._down_since - self._up_since if line.was_open else None)
         news = line.was_open or str(failure) != str(self._standing.status.failure)
         logger.log(logging.WARNING if news else logging.DEBUG, "%s", failure)
-        if line.was_open and self._streak == 1:
+        if at_once:
             self._standing.note(failure=failure)
             return
-        self._standing.step(after_failures(self._streak), failure=failure, attempts=self._streak)
+        self._standing.step(after_failures(self._streak.count), failure=failure, attempts=self._streak.count)
         await self._pause()
 
     async def _pause(self) -> None:
         """Wait before the next attempt. Entries outlive a short absence, not a long one."""
-        pause = pause_before(self._streak) * random.uniform(0.75, 1.0)  # noqa: S311 jitter, not a secret
+        pause = pause_before(self._streak.count) * random.uniform(0.75, 1.0)  # noqa: S311 jitter, not a secret
         patience = max(0.0, self._down_since + self._limits.grace - anyio.current_time())
         with anyio.move_on_after(pause):
             with anyio.move_on_after(patience):
@@ -210,10 +216,16 @@ class Supervisor:
                 return self._tried(self.main)
             if self._standing.state is State.IDLE or self._opens:
                 self._wanted.set()
-            elif self._has_ended or self._standing.state in (State.BACKING_OFF, State.CRASH_LOOPING):
+            elif not self._standing.is_under_way:
+                self._hurry()
                 raise self._standing.unavailable()
             await self._standing.moved()
         return self._fit
+
+    def _hurry(self) -> None:
+        """Somebody wants it: where an attempt costs nothing but a connection, do not wait long for the next."""
+        if self._is_remote and anyio.current_time() - self._tried_at > HURRY:
+            self._wanted.set()
 
     @property
     def _opens(self) -> bool:
@@ -303,13 +315,10 @@ class Supervisor:
 
     def _terms(self, side: Side) -> Terms:
         """On what terms a connection is opened: for whom, and so in which era."""
-        audience = self._audience.alone(side.session) if side.session else self._audience
-        if side.able:
-            audience = Audience([Caller("clients alike", capabilities=json.loads(side.able))])
         return Terms(
             era=side.era,
             handshake_first=side is MAIN and self._tries_handshake_first,
-            audience=audience,
+            audience=served_by(side, self._audience),
             neighbours=self.followed.neighbours(side),
             ask_timeout=self._limits.ask_timeout,
             stats=self.stats,
@@ -339,12 +348,12 @@ class Supervisor:
 
     async def settled(self) -> None:
         """Wait until it is known what it offers, or its first attempt has failed."""
-        while not (self.is_known or self._standing.status.attempts or self._is_past_start):
+        while self._standing.is_under_way and not (self.is_known or self._standing.status.attempts):
             await self._standing.moved()
 
     async def tried(self) -> Status:
         """Its status, once no attempt is under way."""
-        while not self._is_past_start:
+        while self._standing.is_under_way:
             await self._standing.moved()
         return self.status
 
@@ -353,14 +362,9 @@ class Supervisor:
         """Whether it is known what it offers."""
         return self._listed.current is not None
 
-    @property
-    def _is_past_start(self) -> bool:
-        is_under_way = self._standing.state in (State.STOPPED, State.STARTING) and not self._has_ended
-        return not is_under_way
-
     def restart(self) -> None:
         """End its connections, and open it again at once; calls that come meanwhile wait."""
-        self._streak = 0
+        self._streak = Streak()
         self._wanted.set()
         self.sides.end()
         if self._line is not None and self._standing.state in (State.READY, State.DEGRADED, State.STARTING):

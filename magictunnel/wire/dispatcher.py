@@ -66,8 +66,8 @@ class WireDispatcher(JSONRPCDispatcher[Any]):
 
     def _fan_out_closed(self) -> None:
         # Before those who wait hear of it: whoever tries again at once must not be given this connection.
-        self.is_closed = True
-        if self.on_closed is not None:
+        is_news, self.is_closed = not self.is_closed, True
+        if is_news and self.on_closed is not None:
             self.on_closed()
         super()._fan_out_closed()
 

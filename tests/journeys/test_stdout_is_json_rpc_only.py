@@ -9,8 +9,7 @@ import anyio
 import pytest
 
 from magictunnel.backends.mcp import McpBackend
-from magictunnel.backends.states import Limits
-from magictunnel.backends.supervisor import Supervisor
+from magictunnel.catalog.model import Kind
 from magictunnel.config.model import ServerConfig, Transport
 from magictunnel.secrets import Secrets
 from tests.support.process import Tunnel, config_file, entry, over_stdio, shell
@@ -119,14 +118,9 @@ async def test_junk_lines_of_a_server_are_skipped_and_counted(tmp_path: Path) ->
     program, *args = command(script, tmp_path)
     server = ServerConfig(type=Transport.STDIO, command=program, args=tuple(args))
     backend = McpBackend("junk", server, Secrets({}))
-    heard: list[Any] = []
-    supervisor = Supervisor(backend, Limits(start_timeout=5.0, grace=1.0), lambda *news: heard.append(news))
     with anyio.fail_after(PATIENCE):
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(supervisor.run)
-            while not heard:
-                await anyio.sleep(0.01)
-            tasks.cancel_scope.cancel()
+        async with backend.connect(lambda _phase: None) as link:
+            assert await link.list(Kind.TOOL)
     # The empty line is no line; each of the others is one that is not JSON-RPC.
     assert backend.evidence.junk == len(NOISE) - 1
     assert backend.evidence.first_junk == "Server v1.2 listening"

@@ -1,0 +1,324 @@
+"""HTTP+SSE: where requests go, what comes back on the stream, and what is known when either ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import httpx2
+import pytest
+from mcp.shared.dispatcher import DispatchContext
+from mcp.shared.exceptions import MCPError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from magictunnel.wire import oneway
+from magictunnel.wire.dispatcher import WireDispatcher
+from magictunnel.wire.evidence import Evidence
+from magictunnel.wire.http import CUT_OFF
+from magictunnel.wire.oneway import one_way_wire
+from magictunnel.wire.stale import FORGOTTEN
+from tests.support.memory import until
+from tests.support.web import served
+
+pytestmark = pytest.mark.anyio
+
+Json = dict[str, Any]
+PATIENCE = 5.0
+ENDPOINT = "event: endpoint\r\ndata: /messages?session=1\r\n\r\n"
+
+
+class Post:
+    """A server whose stream says what a test says, and which answers POSTs as it is told."""
+
+    def __init__(self, *first: str) -> None:
+        self.first = first or (ENDPOINT,)
+        self.received: list[Json] = []
+        self.on_post: Callable[[Json], Response | None] = lambda _message: None
+        """What a POST is answered with; None: it is accepted."""
+        self.waits: dict[str, anyio.Event] = {}
+        """What a POST of a tool of that name waits for."""
+        self._said: asyncio.Queue[str | None] = asyncio.Queue()
+
+    def say(self, event: str) -> None:
+        self._said.put_nowait(event)
+
+    def answer(self, number: object, result: Json) -> None:
+        self.say(message({"jsonrpc": "2.0", "id": number, "result": result}))
+
+    def hang_up(self) -> None:
+        self._said.put_nowait(None)
+
+    def number_of(self, tool: str) -> object:
+        return next(one["id"] for one in self.received if one.get("params", {}).get("name") == tool)
+
+    def has(self, *tools: str) -> bool:
+        """Whether calls of all of them have come."""
+        return set(tools) <= {one.get("params", {}).get("name") for one in self.received}
+
+    def app(self) -> Starlette:
+        return Starlette(routes=[Route("/sse", self._sse), Route("/messages", self._messages, methods=["POST"])])
+
+    async def _sse(self, _request: Request) -> Response:
+        return StreamingResponse(self._events(), media_type="text/event-stream")
+
+    async def _events(self) -> AsyncIterator[str]:
+        for event in self.first:
+            yield event
+        while (event_said := await self._said.get()) is not None:
+            yield event_said
+
+    async def _messages(self, request: Request) -> Response:
+        posted = await request.json()
+        self.received.append(posted)
+        if wait := self.waits.get(posted.get("params", {}).get("name", "")):
+            await wait.wait()
+        return self.on_post(posted) or Response(status_code=202)
+
+
+class Caller:
+    """Our end: calls, and what came of them."""
+
+    def __init__(self, wire: WireDispatcher) -> None:
+        self.wire = wire
+        self.results: dict[str, Json] = {}
+        self.errors: dict[str, str] = {}
+
+    async def call(self, tool: str) -> None:
+        try:
+            self.results[tool] = await self.wire.send_raw_request("tools/call", {"name": tool}, {})
+        except MCPError as error:
+            self.errors[tool] = error.message
+
+
+@asynccontextmanager
+async def connected(server: Post, evidence: Evidence | None = None) -> AsyncIterator[Caller]:
+    async def nothing(_ctx: DispatchContext[Any], _method: str, _params: Any) -> Any:
+        return {}
+
+    with anyio.fail_after(PATIENCE):
+        async with (
+            served(server.app()) as port,
+            one_way_wire(f"http://127.0.0.1:{port}/sse", {}, evidence or Evidence()) as wire,
+            anyio.create_task_group() as tasks,
+        ):
+            await tasks.start(wire.run, nothing, nothing)
+            yield Caller(wire)
+            server.hang_up()
+            tasks.cancel_scope.cancel()
+
+
+def message(body: Json) -> str:
+    return f"event: message\r\ndata: {json.dumps(body)}\r\n\r\n"
+
+
+async def refusal(server: Post, kind: type[Exception]) -> str:
+    """Why no connection comes about."""
+    server.hang_up()
+    with anyio.fail_after(PATIENCE):
+        async with served(server.app()) as port:
+            with pytest.raises(kind) as caught:
+                async with one_way_wire(f"http://127.0.0.1:{port}/sse", {}, Evidence()):
+                    raise AssertionError("there is none")
+            return str(caught.value)
+
+
+# --- where requests go
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["http://other.example/messages?token=hunter2", "http://127.0.0.1:1/messages", "//other.example/m"]
+)
+async def test_requests_go_to_no_other_origin(endpoint: str) -> None:
+    told = await refusal(Post(f"event: endpoint\r\ndata: {endpoint}\r\n\r\n"), httpx2.SSEError)
+
+    assert told.startswith("its requests are to go to another origin, http://")
+    assert "hunter2" not in told
+
+
+async def test_a_server_that_does_not_say_where_requests_go_is_none() -> None:
+    first = (": hello\r\n\r\n", message({"jsonrpc": "2.0", "method": "notifications/message"}))
+
+    assert "before it said where requests go" in await refusal(Post(*first), ConnectionResetError)
+
+
+async def test_whoever_is_no_such_server_is_none() -> None:
+    async def no(_request: Request) -> Response:
+        return Response("no", status_code=404)
+
+    evidence = Evidence()
+    with anyio.fail_after(PATIENCE):
+        async with served(Starlette(routes=[Route("/sse", no)])) as port:
+            with pytest.raises(httpx2.HTTPError):
+                async with one_way_wire(f"http://127.0.0.1:{port}/sse", {}, evidence):
+                    raise AssertionError("there is none")
+
+    assert evidence.http_status == 404
+
+
+# --- the stream
+
+
+async def test_a_request_is_posted_and_its_answer_comes_on_the_stream_in_whatever_order() -> None:
+    server = Post()
+    async with connected(server) as here, anyio.create_task_group() as tasks:
+        for tool in ("a", "b"):
+            tasks.start_soon(here.call, tool)
+        await until(lambda: server.has("a", "b"))
+        for tool in ("b", "a"):
+            server.answer(server.number_of(tool), {"by": tool})
+        await until(lambda: len(here.results) == 2)
+
+        assert here.results == {"a": {"by": "a"}, "b": {"by": "b"}}
+
+
+async def test_comments_and_events_of_other_kinds_mean_nothing() -> None:
+    server, evidence = Post(": hello\r\n\r\n", ENDPOINT), Evidence()
+    async with connected(server, evidence) as here, anyio.create_task_group() as tasks:
+        tasks.start_soon(here.call, "a")
+        await until(lambda: server.has("a"))
+        for said in (
+            ": ping\r\n\r\n",
+            "event: ping\r\ndata: {}\r\n\r\n",
+            "event: endpoint\r\ndata: http://other.example/\r\n\r\n",
+            "event: message\r\n\r\n",
+            "event: message\r\ndata:\r\n\r\n",
+            "retry: 10\r\n\r\n",
+        ):
+            server.say(said)
+        server.answer(server.number_of("a"), {"by": "a"})
+        await until(lambda: bool(here.results))
+
+        assert here.results == {"a": {"by": "a"}}
+        assert (evidence.junk, evidence.broke) == (0, "")
+
+
+async def test_what_is_no_message_is_skipped_and_counted() -> None:
+    server, evidence = Post(), Evidence()
+    async with connected(server, evidence) as here, anyio.create_task_group() as tasks:
+        tasks.start_soon(here.call, "a")
+        await until(lambda: server.has("a"))
+        server.say("event: message\r\ndata: not json\r\n\r\n")
+        server.answer(server.number_of("a"), {"by": "a"})
+        await until(lambda: bool(here.results))
+
+    assert (evidence.junk, evidence.first_junk) == (1, "not json")
+
+
+async def test_an_answer_of_many_megabytes_passes() -> None:
+    server, text = Post(), "x" * 20_000_000
+    async with connected(server) as here, anyio.create_task_group() as tasks:
+        tasks.start_soon(here.call, "a")
+        await until(lambda: server.has("a"))
+        server.answer(server.number_of("a"), {"text": text})
+        await until(lambda: bool(here.results))
+
+        assert here.results["a"]["text"] == text
+
+
+@pytest.mark.xfail(strict=True, reason="an SSEError is an HTTPError, and taken for a stream that broke")
+async def test_a_stream_with_an_event_that_is_too_large_ends_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(oneway, "MAX_EVENT", 10_000)
+    server, evidence = Post(), Evidence()
+    async with connected(server, evidence) as here, anyio.create_task_group() as tasks:
+        tasks.start_soon(here.call, "a")
+        await until(lambda: server.has("a"))
+        server.answer(server.number_of("a"), {"text": "x" * 20_000})
+        await until(lambda: bool(here.errors))
+
+        assert here.wire.is_closed
+        assert here.errors == {"a": "Connection closed"}
+        assert evidence.broke.startswith("its stream of answers cannot be read: ")
+
+
+# --- refusals
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "told"),
+    [(500, "no", CUT_OFF), (404, "Could not find session", FORGOTTEN), (400, "no such session", FORGOTTEN)],
+)
+async def test_a_request_that_is_refused_is_answered_and_no_other(status: int, text: str, told: str) -> None:
+    server = Post()
+    server.on_post = lambda posted: (
+        Response(text, status_code=status) if posted.get("params", {}).get("name") == "bad" else None
+    )
+    async with connected(server) as here, anyio.create_task_group() as tasks:
+        tasks.start_soon(here.call, "good")
+        await until(lambda: server.has("good"))
+        tasks.start_soon(here.call, "bad")
+        await until(lambda: bool(here.errors))
+        assert here.errors == {"bad": told}
+        assert (here.results, here.wire.is_closed) == ({}, False)
+
+        server.answer(server.number_of("good"), {"by": "good"})
+        await until(lambda: bool(here.results))
+
+
+async def test_a_message_that_is_refused_is_nobody_s_failure() -> None:
+    server = Post()
+    server.on_post = lambda _posted: Response("no", status_code=500)
+    async with connected(server) as here, anyio.create_task_group() as tasks:
+        await here.wire.notify("notifications/initialized", {})
+        await until(lambda: bool(server.received))
+        server.on_post = lambda _posted: None
+        tasks.start_soon(here.call, "a")
+        await until(lambda: server.has("a"))
+        server.answer(server.number_of("a"), {"by": "a"})
+        await until(lambda: bool(here.results))
+
+    assert here.errors == {}
+
+
+# --- the end of the stream
+
+
+async def test_a_call_that_was_taken_is_not_answered_any_more_when_the_stream_ends() -> None:
+    server = Post()
+    async with connected(server) as here, anyio.create_task_group() as tasks:
+        tasks.start_soon(here.call, "a")
+        await until(lambda: server.has("a"))
+        server.hang_up()
+        await until(lambda: bool(here.errors))
+
+        assert here.errors == {"a": "Connection closed"}
+        assert here.wire.is_closed
+
+
+async def test_a_call_that_is_being_sent_when_the_stream_ends_waits_for_its_refusal() -> None:
+    """By that it is known that it was not executed."""
+    server = Post()
+    server.waits["a"] = anyio.Event()
+    server.on_post = lambda _posted: Response("no such session", status_code=404)
+    async with connected(server) as here, anyio.create_task_group() as tasks:
+        tasks.start_soon(here.call, "a")
+        await until(lambda: server.has("a"))
+        server.hang_up()
+        await anyio.sleep(0.05)
+        assert (here.errors, here.wire.is_closed) == ({}, False)
+
+        server.waits["a"].set()
+        await until(lambda: bool(here.errors))
+
+        assert here.errors == {"a": FORGOTTEN}
+        await until(lambda: here.wire.is_closed)
+
+
+async def test_nobody_waits_for_ever_for_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(oneway, "_LAST_POSTS", 0.05)
+    server = Post()
+    server.waits["a"] = anyio.Event()
+    async with connected(server) as here, anyio.create_task_group() as tasks:
+        tasks.start_soon(here.call, "a")
+        await until(lambda: server.has("a"))
+        server.hang_up()
+        await until(lambda: bool(here.errors))
+
+        assert here.errors == {"a": "Connection closed"}
+        server.waits["a"].set()
