@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 
 import pytest
 
@@ -10,6 +13,10 @@ from tests.support.world import ERAS, TRANSPORTS
 
 os.environ["MAGICTUNNEL_STORE"] = "off"
 """No test reads or writes what the person who runs it has; those that keep something name a file of their own."""
+
+os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="mt-")
+"""Nor are their gateways to be found among those of that person."""
+atexit.register(shutil.rmtree, os.environ["XDG_RUNTIME_DIR"], ignore_errors=True)
 
 
 @pytest.fixture

@@ -84,11 +84,23 @@ async def _met(path: Path) -> Running | None:
             files = tuple(about["files"])
             return Running(path, about["pid"], about["since"], about["config"], files, about["serves"])
     except ConnectionRefusedError:
-        with suppress(OSError):
-            path.unlink()  # noqa: ASYNC240 one call
+        if not _lives(path):  # one that is just starting has a socket, and does not listen yet
+            with suppress(OSError):
+                path.unlink()  # noqa: ASYNC240 one call
     except (OSError, MagicTunnelError, KeyError, TypeError, ValueError):
         return None
     return None
+
+
+def _lives(path: Path) -> bool:
+    """Whether there is a process of the number that a socket is called by."""
+    try:
+        os.kill(int(path.stem), 0)
+    except (ProcessLookupError, ValueError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 async def _asked(path: Path, request: Json) -> Json:

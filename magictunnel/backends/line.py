@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import anyio
 
-from magictunnel.backends.base import Backend, Link, Phase, Terms
+from magictunnel.backends.base import Backend, Link, LinkLost, Phase, Terms
 from magictunnel.backends.health import keep_alive
 from magictunnel.backends.states import Limits
 from magictunnel.errors import StartFailure
@@ -64,6 +64,8 @@ class Line:
             with self._scope:
                 async with self._backend.connect(self.at, self._terms) as link:
                     await prepare(link)
+                    if self.unfit.is_set():
+                        raise LinkLost(self.why)
                     self._scope.deadline = float("inf")
                     self._open(link)
                     await self._kept(link, keep)

@@ -20,6 +20,8 @@ from magictunnel.wire.caller import Caller
 _PATIENCE = 5.0
 """Seconds that a server may take to be told something that no call waits for."""
 
+_GLANCE = 0.05
+"""Seconds between two looks at whether calls are still under way."""
 _DRAIN = 5.0
 """Seconds that the calls of a backend have to end that is removed, or started anew."""
 
@@ -61,14 +63,21 @@ class Pool:
         self._supervisors[supervisor.name] = supervisor
         if former is not None:
             supervisor.followed.take_over(former.followed)
+            self._dismiss(former)
         if self._tasks is not None:
-            self._tasks.start_soon(self._succeed, former, supervisor, name=f"supervisor {supervisor.name}")
+            self._tasks.start_soon(self._succeed, supervisor, name=f"supervisor {supervisor.name}")
 
     def remove(self, backend: str) -> None:
         """Keep it no longer; its calls in flight have a moment to end."""
         supervisor = self._supervisors.pop(backend)
+        self._dismiss(supervisor)
         if self._tasks is not None:
             self._tasks.start_soon(self._end, supervisor)
+
+    def _dismiss(self, supervisor: Supervisor) -> None:
+        """Tell whoever waits for one that is not run yet that it will not be."""
+        if supervisor not in self._runs:
+            supervisor.give_up()
 
     def order(self, names: Iterable[str]) -> None:
         """The order in which they are shown; those that are not named come last."""
@@ -76,8 +85,9 @@ class Pool:
         found = sorted(self._supervisors.items(), key=lambda item: rank.get(item[0], len(rank)))
         self._supervisors = dict(found)
 
-    async def _succeed(self, former: Supervisor | None, supervisor: Supervisor) -> None:
-        if former is not None:
+    async def _succeed(self, supervisor: Supervisor) -> None:
+        """Keep one when nobody of its name is kept any more, unless another one is wanted by then."""
+        while former := next((one for one in self._runs if one.name == supervisor.name), None):
             await self._end(former)
         if self._supervisors.get(supervisor.name) is supervisor:
             await self._keep(supervisor)
@@ -96,7 +106,8 @@ class Pool:
         if run is None:
             return
         with anyio.move_on_after(_DRAIN):
-            await supervisor.drained()
+            while supervisor.stats.in_flight:
+                await anyio.sleep(_GLANCE)
         run.scope.cancel()
         await run.over.wait()
 

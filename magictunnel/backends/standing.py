@@ -38,7 +38,10 @@ class Standing:
     def end(self) -> None:
         """It is not kept any more."""
         self._has_ended = True
-        self.step(Event.STOP)
+        if self.state is State.STOPPED:
+            self._wake()
+        else:
+            self.step(Event.STOP)
 
     def step(self, event: Event, **facts: object) -> None:
         """Move on by `event`, with what else is known now."""
@@ -48,8 +51,7 @@ class Standing:
         self.note(state=state, since=since, **facts)
         if state is not before:
             self._on_state(self._name, state)
-        self._moved.set()
-        self._moved = anyio.Event()
+        self._wake()
 
     def note(self, **facts: object) -> None:
         """What is known now, in the same state."""
@@ -69,3 +71,7 @@ class Standing:
         if failure is None or self.state is State.STOPPED:
             return BackendUnavailable(self._name, "it was stopped")
         return BackendUnavailable(self._name, f"{failure.phase}: {failure.cause}", hint=failure.hint)
+
+    def _wake(self) -> None:
+        self._moved.set()
+        self._moved = anyio.Event()

@@ -41,9 +41,6 @@ from magictunnel.wire.caller import Caller
 MAIN = Side()
 """The connection that is kept up, and that the listing comes from."""
 
-_GLANCE = 0.05
-"""Seconds between two looks at whether calls are still under way."""
-
 logger = logging.getLogger(__name__)
 
 
@@ -365,19 +362,20 @@ class Supervisor:
     def restart(self) -> None:
         """End its connections, and open it again at once; calls that come meanwhile wait."""
         self._streak = Streak()
+        if self._standing.state in (State.IDLE, State.BACKING_OFF, State.CRASH_LOOPING):
+            self._standing.step(Event.REOPEN, phase=Phase.RESOLVE)
         self._wanted.set()
         self.sides.end()
-        if self._line is not None and self._standing.state in (State.READY, State.DEGRADED, State.STARTING):
+        if self._line is not None:
             self._line.end()
+
+    def give_up(self) -> None:
+        """It will not be run: whoever waits for it is told."""
+        self._standing.end()
 
     async def refresh(self) -> None:
         """List it again now. Raises BackendUnavailable: it is down."""
         await self._listed.relist(await self.ready(), frozenset(Kind))
-
-    async def drained(self) -> None:
-        """Wait until no call is under way."""
-        while self.stats.in_flight:
-            await anyio.sleep(_GLANCE)
 
     def _last_needed(self) -> float:
         is_followed = bool(self.followed) or self.sides.follows

@@ -8,7 +8,11 @@ from typing import Annotated
 import typer
 
 from magictunnel.cli import inspect
+from magictunnel.cli.doctor import doctor
+from magictunnel.cli.history import diff
 from magictunnel.cli.serve import serve
+from magictunnel.cli.servers import servers
+from magictunnel.cli.status import status
 
 app = typer.Typer(
     name="magictunnel",
@@ -26,6 +30,10 @@ app.command()(inspect.call)
 app.command()(inspect.read)
 app.command()(inspect.prompt)
 app.command()(inspect.check)
+app.command()(diff)
+app.add_typer(servers, name="servers")
+app.command()(status)
+app.command()(doctor)
 
 
 def _print_version(wanted: bool) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,12 +14,25 @@ from magictunnel.backends.states import State, Status
 from magictunnel.catalog.find import find, visible
 from magictunnel.catalog.model import Entry, Json, Kind, everything
 from magictunnel.cli.arguments import parse_arguments
+from magictunnel.cli.fresh import saved_freshness
 from magictunnel.cli.session import FAILED, SHELL, opened, run
-from magictunnel.cli.show import content_text, counted, only_blob, say, show_bytes, show_json, show_rows, show_text
+from magictunnel.cli.show import (
+    content_text,
+    counted,
+    only_blob,
+    say,
+    show_bytes,
+    show_json,
+    show_rows,
+    show_text,
+    stdout,
+)
+from magictunnel.cli.times import ago
 from magictunnel.config.model import Problem
 from magictunnel.errors import BackendUnavailable, ConfigError, StartFailure, UnknownEntry
 from magictunnel.gateway import Gateway
 from magictunnel.pipeline.call import Call
+from magictunnel.store.listings import Freshness
 from magictunnel.telemetry import call_id
 
 Config = Annotated[Path | None, typer.Option("--config", "-c", help="The config, or any host's mcpServers file.")]
@@ -41,7 +55,7 @@ def list_(
             raise ConfigError(f"cannot list {what!r}", hint=f"list servers, {', '.join(_LISTED)}")
         async with opened(config) as gateway:
             if what == "servers":
-                _show_servers(gateway, as_json)
+                _show_servers(gateway, await saved_freshness(gateway.config), as_json)
             else:
                 _show_entries(gateway, _LISTED[what], as_json)
                 _tell_who_is_down(gateway)
@@ -186,22 +200,28 @@ def _show_entries(gateway: Gateway, kinds: Sequence[Kind], as_json: bool) -> Non
         say(f"note: {clash}", "yellow")
 
 
-def _show_servers(gateway: Gateway, as_json: bool) -> None:
+def _show_servers(gateway: Gateway, saved: Mapping[str, Freshness], as_json: bool) -> None:
     if as_json:
-        show_json([_facts(name, status) for name, status in gateway.status.items()])
+        show_json([_facts(name, status) | _times(saved.get(name)) for name, status in gateway.status.items()])
         return
-    down = _down(gateway)
-    rows = [
-        (
-            name,
-            "down" if name in down else status.state.value,
-            status.era,
-            *(str(status.counts.get(kind, 0)) for kind in Kind),
-            down[name].told if name in down else "",
-        )
-        for name, status in gateway.status.items()
-    ]
-    show_rows(("server", "state", "protocol", "tools", "prompts", "resources", "templates", "why"), rows)
+    down, now = _down(gateway), time.time()
+    rows: list[tuple[str, ...]] = []
+    for name, status in gateway.status.items():
+        state = "down" if name in down else status.state.value
+        kinds = [str(status.counts.get(kind, 0)) for kind in Kind]
+        fresh = [ago(moment, now) for moment in _times(saved.get(name)).values()]
+        if stdout.is_terminal:
+            rows.append((name, state, status.era, counted(status.counts), *fresh))
+        else:
+            rows.append((name, state, status.era, *kinds, *fresh, down[name].told if name in down else ""))
+    show_rows(("server", "state", "protocol", "offers", "saved", "changed"), rows)
+    for name, failure in down.items() if stdout.is_terminal else ():
+        show_text(f"{name}: {failure.told}")
+
+
+def _times(saved: Freshness | None) -> Json:
+    """When a gateway last saw what a server offers, and when that changed (seconds of the epoch; None: not known)."""
+    return {"listed_at": saved and saved.listed_at, "changed_at": saved and saved.changed_at}
 
 
 def _show_check(gateway: Gateway, as_json: bool) -> None:

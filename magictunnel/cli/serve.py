@@ -91,7 +91,9 @@ def _url(listener: socket.socket) -> str:
 
 async def _announce(gateway: Gateway, file: str, url: str) -> None:
     """Say what is merged and how to reach it, once the servers are up."""
-    await gateway.settled()
+    with anyio.move_on_after(gateway.config.start_wait):
+        for name in gateway.status:
+            await gateway.tried(name)
     catalog = gateway.live.current
     totals = counted({kind: len(catalog.of(kind)) for kind in Kind})
     say(f"\nMagicTunnel serves {totals or 'nothing yet'}:", "bold")

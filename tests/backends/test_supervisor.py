@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from magictunnel.backends import states
-from magictunnel.backends.base import Phase
+from magictunnel.backends.base import US, AtPhase, Phase, Terms, resource
 from magictunnel.backends.breaker import MISSES
 from magictunnel.backends.states import (
     FIRST_PAUSE,
@@ -24,14 +24,26 @@ from magictunnel.backends.states import (
 )
 from magictunnel.backends.supervisor import Supervisor
 from magictunnel.catalog.model import Kind, Listing
-from magictunnel.config.model import Start
+from magictunnel.config.model import Sharing, Start
 from magictunnel.errors import BackendError, BackendUnavailable
-from tests.support.memory import PlayedBackend
+from magictunnel.wire.caller import Caller
+from tests.support.memory import PlayedBackend, PlayedLink
 
 pytestmark = pytest.mark.anyio
 
 PATIENCE = 10.0
 TOOLS = {Kind.TOOL: [{"name": "x"}]}
+CLIENT = Caller("c", session="h1")
+
+
+class Cheap(PlayedBackend):
+    """One of which another session needs no other process."""
+
+    @asynccontextmanager
+    async def connect(self, at: AtPhase, terms: Terms = Terms()) -> AsyncIterator[PlayedLink]:  # noqa: B008
+        async with super().connect(at, terms) as link:
+            link.sessions_are_cheap = True
+            yield link
 
 
 class Watched:
@@ -276,7 +288,6 @@ async def test_a_server_that_cannot_stay_up_is_crash_looping_also_while_it_is_tr
         with pytest.raises(BackendUnavailable, match="connect: no"):
             await watched.supervisor.ready()
         backend.hangs = True
-        watched.supervisor.restart()
         await watched.until(lambda: backend.attempts == LOOP + 1)
         assert watched.status.state is State.CRASH_LOOPING
 
@@ -338,6 +349,62 @@ async def test_a_server_that_nobody_calls_is_stopped_until_somebody_does_and_sta
         assert watched.status.state is State.READY
 
 
+FAST_ASLEEP = Limits(5.0, 60.0, idle_timeout=0.04)
+
+
+async def stays_up(watched: Watched) -> None:
+    """For much longer than it takes it to fall asleep."""
+    with anyio.move_on_after(0.16) as waited:
+        await watched.until_is(State.IDLE)
+    assert waited.cancelled_caught
+
+
+async def test_a_server_that_a_call_is_under_way_at_is_not_stopped() -> None:
+    async with watching(PlayedBackend(offers=TOOLS), limits=FAST_ASLEEP) as watched:
+        watched.supervisor.stats.started += 1
+        await watched.supervisor.ready()
+        await stays_up(watched)
+
+        watched.supervisor.stats.ended += 1
+        await watched.until_is(State.IDLE)
+
+
+async def test_a_server_of_which_something_is_followed_is_not_stopped() -> None:
+    topic = resource("x:1")
+    backend = PlayedBackend(offers=TOOLS, capabilities={"resources": {"subscribe": True}})
+    async with watching(backend, limits=FAST_ASLEEP) as watched:
+        await watched.supervisor.followed.follow(topic, CLIENT)
+        await stays_up(watched)
+
+        await watched.supervisor.followed.forget(topic, CLIENT)
+        await watched.until_is(State.IDLE)
+
+
+async def test_a_server_of_which_a_client_follows_something_on_its_own_connection_is_not_stopped() -> None:
+    topic = resource("x:1")
+    backend = PlayedBackend(offers=TOOLS, capabilities={"resources": {"subscribe": True}})
+    limits = Limits(5.0, 60.0, Sharing.PER_CLIENT, idle_timeout=0.04)
+    async with watching(backend, limits=limits) as watched:
+        await watched.supervisor.followed.follow(topic, CLIENT)
+        await stays_up(watched)
+        assert backend.links[1].followed == [topic]
+
+        await watched.supervisor.followed.forget(topic, CLIENT)
+        await watched.until_is(State.IDLE)
+        await watched.until(lambda: backend.open_now == 0)
+
+
+async def test_a_server_that_is_called_stays_up_from_its_last_call_on() -> None:
+    async with watching(PlayedBackend(offers=TOOLS), limits=FAST_ASLEEP) as watched:
+        await watched.supervisor.ready()
+        for _ in range(8):
+            watched.supervisor.stats.last = anyio.current_time()
+            await anyio.sleep(0.01)
+            assert watched.status.state is State.READY
+
+        await watched.until_is(State.IDLE)
+
+
 async def test_what_was_saved_is_dropped_when_its_server_stays_away() -> None:
     backend = PlayedBackend(failures=[OSError("no")] * 9)
     async with watching(backend, limits=Limits(5.0, 0.05), saved=SAVED) as watched:
@@ -366,6 +433,387 @@ async def test_a_server_that_answers_no_call_is_degraded_and_only_one_call_is_le
         assert watched.status.state is State.READY
 
 
+async def degraded(watched: Watched) -> None:
+    """Have it miss as many calls as it takes."""
+    await watched.supervisor.ready()
+    for _ in range(MISSES):
+        watched.supervisor.missed()
+    assert watched.status.state is State.DEGRADED
+
+
+async def test_a_server_that_answers_other_calls_meanwhile_is_not_degraded() -> None:
+    """One slow tool is no slow server."""
+    async with watching(PlayedBackend(offers=TOOLS)) as watched:
+        await watched.supervisor.ready()
+        for _ in range(3 * MISSES):
+            watched.supervisor.stats.answered += 1
+            watched.supervisor.missed()
+        assert watched.status.state is State.READY
+
+        for _ in range(MISSES - 1):
+            watched.supervisor.missed()
+        assert watched.status.state is State.DEGRADED
+
+
+async def test_calls_that_ran_out_of_time_while_it_was_down_do_not_degrade_it() -> None:
+    backend = PlayedBackend(offers=TOOLS)
+    async with watching(backend) as watched:
+        await watched.supervisor.ready()
+        backend.links[0].lose()
+        for _ in range(MISSES):
+            watched.supervisor.missed()
+        await watched.until_is(State.READY)
+
+        watched.supervisor.missed()
+        assert watched.status.state is State.READY
+
+
+async def test_a_degraded_server_that_is_opened_again_is_ready_as_if_nothing_had_been() -> None:
+    backend = PlayedBackend(offers=TOOLS)
+    async with watching(backend) as watched:
+        await degraded(watched)
+        backend.links[0].lose()
+
+        link = await watched.supervisor.ready()
+
+        assert (link, watched.status.state) == (backend.links[1], State.READY)
+        for _ in range(MISSES - 1):
+            watched.supervisor.missed()
+        assert await watched.supervisor.ready() is await watched.supervisor.ready() is link
+
+
+async def test_a_degraded_server_that_is_heard_of_is_tried_at_once() -> None:
+    backend = PlayedBackend(offers=TOOLS)
+    async with watching(backend) as watched:
+        await degraded(watched)
+        await watched.supervisor.ready()
+        with pytest.raises(BackendUnavailable) as caught:
+            await watched.supervisor.ready()
+        assert caught.value.hint == "it is tried again in 2 s"
+
+        backend.links[0].heard += 1
+
+        assert await watched.supervisor.ready() is backend.links[0]
+        assert watched.status.state is State.DEGRADED
+
+
+async def test_that_it_is_degraded_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    async with watching(PlayedBackend(offers=TOOLS)) as watched:
+        await degraded(watched)
+        watched.supervisor.missed()
+
+    told = [record.getMessage() for record in caplog.records if "degraded" in record.getMessage()]
+    assert told == [f"played: degraded: its last {MISSES} calls were not answered in time"]
+
+
+# --- connections that take no more calls
+
+
+async def test_a_link_that_takes_no_more_calls_is_replaced_at_once_where_sessions_are_cheap() -> None:
+    """Calls in flight on the old one may still be answered."""
+    backend = Cheap(offers=TOOLS)
+    async with watching(backend) as watched:
+        await watched.supervisor.ready()
+        backend.links[0].terms.unfit("the server does not know our session any more")
+        assert watched.supervisor.main is None
+
+        assert await watched.supervisor.ready() is backend.links[1]
+        assert (backend.open_now, watched.status.restarts) == (2, 1)
+        assert "serve: the server does not know our session any more" in str(watched.status.failure)
+
+        backend.links[0].lose()
+        await watched.until(lambda: backend.open_now == 1)
+        assert (watched.supervisor.main, watched.status.state) == (backend.links[1], State.READY)
+        assert len(backend.links) == 2
+
+
+async def test_a_link_with_a_process_that_takes_no_more_calls_is_replaced_when_it_has_ended() -> None:
+    backend = PlayedBackend(offers=TOOLS)
+    async with watching(backend) as watched:
+        await watched.supervisor.ready()
+        backend.links[0].terms.unfit("it closed its stdin")
+        assert watched.status.state is State.STARTING
+        with anyio.move_on_after(0.05):
+            await watched.supervisor.ready()
+            raise AssertionError("its process is still there")
+        assert (backend.attempts, backend.open_now) == (1, 1)
+
+        backend.links[0].lose()
+
+        assert await watched.supervisor.ready() is backend.links[1]
+        assert backend.open_now == 1
+
+
+@pytest.mark.parametrize("kind", [PlayedBackend, Cheap])
+async def test_a_connection_that_breaks_as_its_listing_is_complete_is_opened_again(kind: type[PlayedBackend]) -> None:
+    class Breaks(kind):  # type: ignore[misc,valid-type]
+        @asynccontextmanager
+        async def connect(self, at: AtPhase, terms: Terms = Terms()) -> AsyncIterator[PlayedLink]:  # noqa: B008
+            async with super().connect(at, terms) as link:
+                listed = link.list
+
+                async def list_and_break(of: Kind) -> object:
+                    if of is list(Kind)[-1] and len(self.links) == 1:
+                        link.lose()
+                    return await listed(of)
+
+                link.list = list_and_break  # type: ignore[method-assign,assignment]
+                yield link
+
+    backend = Breaks(offers=TOOLS)
+    async with watching(backend) as watched:
+        await watched.until(lambda: len(backend.links) == 2)
+        assert await watched.supervisor.ready() is backend.links[1]
+
+
+# --- a client's own connection
+
+
+async def test_a_client_with_a_connection_of_its_own_is_served_while_the_main_one_is_down() -> None:
+    backend = PlayedBackend(offers=TOOLS)
+    async with watching(backend, limits=Limits(5.0, 60.0, Sharing.PER_CLIENT)) as watched:
+        own = await watched.supervisor.link_for(CLIENT)
+        assert own is backend.links[1]
+
+        backend.failures = [OSError("no")] * 99
+        backend.links[0].lose()
+        await watched.until_is(State.BACKING_OFF)
+
+        assert await watched.supervisor.link_for(CLIENT) is own
+        for other in (Caller("o", session="h2"), Caller("shell"), US):
+            with pytest.raises(BackendUnavailable, match="connect: no"):
+                await watched.supervisor.link_for(other)
+
+
+async def test_a_client_whose_own_connection_went_with_the_main_one_waits_for_both() -> None:
+    backend = PlayedBackend(offers=TOOLS)
+    async with watching(backend, limits=Limits(5.0, 60.0, Sharing.PER_CLIENT)) as watched:
+        await watched.supervisor.link_for(CLIENT)
+        for link in tuple(backend.links):
+            link.lose()
+
+        own = await watched.supervisor.link_for(CLIENT)
+
+        assert own in backend.links[2:]
+        assert own is not watched.supervisor.main
+        assert backend.open_now == 2
+
+
+# --- restart, refresh, drain
+
+
+async def test_a_server_that_is_ready_is_opened_again_when_it_is_restarted_and_no_failure_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    backend = PlayedBackend(offers=TOOLS)
+    async with watching(backend) as watched:
+        await watched.supervisor.ready()
+
+        watched.supervisor.restart()
+
+        assert watched.status.state is State.STARTING
+        assert await watched.supervisor.ready() is backend.links[1]
+        assert (backend.open_now, watched.status.restarts, watched.status.failure) == (1, 1, None)
+        assert None not in watched.listings
+    assert caplog.records == []
+
+
+async def test_a_degraded_server_is_opened_again_when_it_is_restarted() -> None:
+    backend = PlayedBackend(offers=TOOLS)
+    async with watching(backend) as watched:
+        await degraded(watched)
+
+        watched.supervisor.restart()
+
+        assert await watched.supervisor.ready() is backend.links[1]
+        assert watched.status.state is State.READY
+
+
+async def test_an_attempt_that_is_under_way_is_begun_anew_by_a_restart() -> None:
+    backend = PlayedBackend(offers=TOOLS, hangs=True)
+    async with watching(backend) as watched:
+        await watched.until(lambda: backend.attempts == 1)
+        backend.hangs = False
+
+        watched.supervisor.restart()
+
+        assert await watched.supervisor.ready() is backend.links[0]
+        assert (backend.attempts, watched.status.failure) == (2, None)
+
+
+async def test_a_pause_is_cut_short_by_a_restart_and_the_row_of_failures_begins_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(states, "FIRST_PAUSE", LONGEST_PAUSE)
+    backend = PlayedBackend(offers=TOOLS, failures=[OSError("no")] * 3)
+    async with watching(backend) as watched:
+        for attempt in (1, 2, 3):
+            await watched.until(lambda attempt=attempt: backend.attempts == attempt)  # type: ignore[misc]
+            await watched.until_is(State.BACKING_OFF)
+            assert watched.status.attempts == 1
+            watched.supervisor.restart()
+
+        await watched.until_is(State.READY)
+
+
+async def test_a_server_that_sleeps_is_started_by_a_restart() -> None:
+    backend = PlayedBackend(offers=TOOLS)
+    async with watching(backend, limits=Limits(5.0, 60.0, start=Start.LAZY), saved=SAVED) as watched:
+        await watched.until_is(State.IDLE)
+
+        watched.supervisor.restart()
+
+        await watched.until_is(State.READY)
+
+
+async def test_a_restart_ends_the_connections_of_clients_too() -> None:
+    backend = PlayedBackend(offers=TOOLS)
+    async with watching(backend, limits=Limits(5.0, 60.0, Sharing.PER_CLIENT)) as watched:
+        own = await watched.supervisor.link_for(CLIENT)
+
+        watched.supervisor.restart()
+
+        assert await watched.supervisor.link_for(CLIENT) not in (own, backend.links[0])
+        await watched.until(lambda: backend.open_now == 2)
+
+
+@asynccontextmanager
+async def crash_looping(backend: PlayedBackend, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Watched]:
+    """A server that has failed so often that it is not waited for; the next attempt is far away."""
+    monkeypatch.setattr(states, "FIRST_PAUSE", 0.001)
+    backend.failures = [OSError("no")] * LOOP
+    async with watching(backend) as watched:
+        await watched.until(lambda: watched.status.attempts == LOOP - 1)
+        monkeypatch.setattr(states, "FIRST_PAUSE", LONGEST_PAUSE)
+        await watched.until_is(State.CRASH_LOOPING)
+        yield watched
+
+
+async def test_a_crash_looping_server_that_was_put_right_is_up_at_once_after_a_restart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with crash_looping(PlayedBackend(offers=TOOLS), monkeypatch) as watched:
+        watched.supervisor.restart()
+
+        await watched.until_is(State.READY)
+        assert watched.status.attempts == 0
+
+
+async def test_a_crash_looping_server_that_was_not_put_right_fails_again_after_a_restart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    backend = PlayedBackend(offers=TOOLS)
+    async with crash_looping(backend, monkeypatch) as watched:
+        attempts = backend.attempts
+        backend.failures = [OSError("still no")]
+
+        watched.supervisor.restart()
+
+        await watched.until(lambda: backend.attempts > attempts)
+        await watched.until(lambda: "still no" in str(watched.status.failure))
+        assert watched.status.state in (State.BACKING_OFF, State.CRASH_LOOPING)
+
+
+async def test_a_server_is_listed_again_when_that_is_asked_for() -> None:
+    backend = PlayedBackend(offers=TOOLS)
+    async with watching(backend) as watched:
+        await watched.supervisor.ready()
+        backend.links[0].lists.clear()
+        backend.offers = {Kind.TOOL: [{"name": "y"}]}
+
+        await watched.supervisor.refresh()
+
+        assert backend.links[0].lists == list(Kind)
+        assert watched.listings[-1] is not None
+        assert watched.listings[-1].entries[Kind.TOOL] == ({"name": "y"},)
+        assert len(watched.listings) == 2
+
+
+async def test_a_server_that_is_down_cannot_be_listed_again() -> None:
+    async with watching(PlayedBackend(failures=[OSError("no")] * 9)) as watched:
+        await watched.until_is(State.BACKING_OFF)
+        with pytest.raises(BackendUnavailable, match="connect: no"):
+            await watched.supervisor.refresh()
+
+
+async def test_a_server_that_sleeps_is_started_to_be_listed_again() -> None:
+    backend = PlayedBackend(offers=TOOLS)
+    async with watching(backend, limits=Limits(5.0, 60.0, start=Start.LAZY), saved=SAVED) as watched:
+        await watched.until_is(State.IDLE)
+
+        await watched.supervisor.refresh()
+
+        assert watched.status.state is State.READY
+
+
+# --- tried
+
+
+@pytest.mark.parametrize(
+    ("failures", "state"), [([], State.READY), ([OSError("no")], State.BACKING_OFF)], ids=["well", "badly"]
+)
+async def test_its_status_is_told_once_its_attempt_has_ended(failures: list[Exception], state: State) -> None:
+    async with watching(PlayedBackend(offers=TOOLS, failures=failures)) as watched:
+        assert (await watched.supervisor.tried()).state is state
+
+
+async def test_its_status_is_told_at_once_where_no_attempt_is_under_way() -> None:
+    backend = PlayedBackend(offers=TOOLS)
+    async with watching(backend, limits=Limits(5.0, 60.0, start=Start.LAZY), saved=SAVED) as watched:
+        await watched.until_is(State.IDLE)
+        assert (await watched.supervisor.tried()).state is State.IDLE
+        assert backend.attempts == 0
+
+
+async def test_whoever_waits_for_a_server_is_told_when_it_is_stopped_instead() -> None:
+    found: list[object] = []
+    watched = Watched(PlayedBackend(hangs=True), Limits(5.0, 60.0))
+
+    async def wait() -> None:
+        found.append((await watched.supervisor.tried()).state)
+
+    async def call() -> None:
+        try:
+            await watched.supervisor.ready()
+        except BackendUnavailable as error:
+            found.append(error.message)
+
+    with anyio.fail_after(PATIENCE):
+        async with anyio.create_task_group() as waiting, anyio.create_task_group() as running:
+            running.start_soon(watched.supervisor.run)
+            await watched.until_is(State.STARTING)
+            for one in (wait, call, watched.supervisor.settled):
+                waiting.start_soon(one)
+            await anyio.wait_all_tasks_blocked()
+            running.cancel_scope.cancel()
+
+    assert sorted(map(str, found)) == ["Server 'played' is unavailable: it was stopped", "stopped"]
+
+
+async def test_after_a_restart_the_attempt_that_it_led_to_is_waited_for() -> None:
+    backend = PlayedBackend(offers=TOOLS)
+    async with watching(backend) as watched:
+        await watched.supervisor.ready()
+        backend.failures = [OSError("no")]
+        watched.supervisor.restart()
+
+        assert "no" in str((await watched.supervisor.tried()).failure)
+
+
+@pytest.mark.parametrize("looping", [False, True], ids=["backing off", "crash-looping"])
+async def test_after_a_restart_of_one_that_is_down_the_attempt_that_it_led_to_is_waited_for(
+    looping: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(states, "FIRST_PAUSE", 0.001 if looping else LONGEST_PAUSE)
+    backend = PlayedBackend(offers=TOOLS, failures=[OSError("no")] * (LOOP if looping else 1))
+    async with watching(backend) as watched:
+        await watched.until_is(State.CRASH_LOOPING if looping else State.BACKING_OFF)
+
+        watched.supervisor.restart()
+
+        assert (await watched.supervisor.tried()).state is State.READY
+
+
 # --- settled
 
 
@@ -377,6 +825,42 @@ async def test_a_backend_is_settled_when_its_first_attempt_has_ended(failures: l
 
         assert watched.status.state in (State.READY, State.BACKING_OFF)
         assert backend.attempts == 1
+
+
+async def test_what_is_recalled_is_known_and_settled_though_its_server_is_not_up() -> None:
+    backend = PlayedBackend(offers=TOOLS, hangs=True)
+    async with watching(backend, saved=SAVED) as watched:
+        assert watched.supervisor.is_known
+        await watched.supervisor.settled()
+        await watched.until_is(State.STARTING)
+
+        assert (watched.status.counts, watched.status.listed_at) == ({Kind.TOOL: 1}, 0.0)
+        assert watched.listings == [SAVED]
+
+
+async def test_what_a_server_offers_is_known_once_it_was_listed_and_no_longer_when_that_is_dropped() -> None:
+    backend = PlayedBackend(offers=TOOLS)
+    async with watching(backend, grace=0.01) as watched:
+        assert not watched.supervisor.is_known
+        await watched.until_is(State.READY)
+        assert watched.supervisor.is_known
+        assert watched.status.listed_at > 0
+
+        backend.failures = [OSError("gone")] * 9
+        backend.links[0].lose()
+        await watched.until(lambda: None in watched.listings)
+        assert not watched.supervisor.is_known
+
+
+async def test_what_was_recalled_gives_way_to_what_is_offered_now() -> None:
+    backend = PlayedBackend(offers={Kind.TOOL: [{"name": "new"}]})
+    async with watching(backend, saved=SAVED) as watched:
+        await watched.until_is(State.READY)
+
+        assert [listing and listing.entries[Kind.TOOL] for listing in watched.listings] == [
+            ({"name": "x"},),
+            ({"name": "new"},),
+        ]
 
 
 # --- changes

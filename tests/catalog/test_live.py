@@ -7,6 +7,7 @@ import pytest
 from magictunnel.catalog.live import LiveCatalog
 from magictunnel.catalog.merge import MergeRules, ServerRules
 from magictunnel.catalog.model import Kind, Listing
+from magictunnel.catalog.names import NameRules
 
 TOOL = Listing({Kind.TOOL: [{"name": "x"}]})
 
@@ -77,3 +78,62 @@ def test_the_smallest_difference_of_json_is_a_change(live: LiveCatalog, told: li
         live.replace("a", Listing({Kind.TOOL: [{"name": "x", "inputSchema": {"default": default}}]}))
 
     assert told == [{Kind.TOOL}] * 3
+
+
+# --- other rules
+
+
+OTHER_NAMES = MergeRules(names=NameRules("-"))
+
+
+def test_what_is_listed_already_is_merged_by_other_rules_and_told(
+    live: LiveCatalog, told: list[frozenset[Kind]]
+) -> None:
+    live.replace("a", TOOL)
+    before = live.current
+
+    live.rule(OTHER_NAMES)
+
+    assert live.rules is OTHER_NAMES
+    assert (list(before.of(Kind.TOOL)), list(live.current.of(Kind.TOOL))) == (["a__x"], ["a-x"])
+    assert told == [{Kind.TOOL}] * 2
+
+
+def test_what_is_listed_later_is_merged_by_the_other_rules_too(live: LiveCatalog) -> None:
+    live.rule(OTHER_NAMES)
+
+    live.replace("a", TOOL)
+
+    assert list(live.current.of(Kind.TOOL)) == ["a-x"]
+
+
+def test_rules_that_change_no_list_are_told_to_nobody_and_hold(live: LiveCatalog, told: list[frozenset[Kind]]) -> None:
+    live.replace("a", TOOL)
+    others = MergeRules(servers={"b": ServerRules("b", enabled=False)})
+
+    live.rule(others)
+
+    assert (live.rules, told) == (others, [{Kind.TOOL}])
+    live.replace("b", TOOL)
+    assert list(live.current.of(Kind.TOOL)) == ["a__x"]
+
+
+def test_a_server_that_is_disabled_goes_and_comes_back_when_it_is_enabled(
+    live: LiveCatalog, told: list[frozenset[Kind]]
+) -> None:
+    live.replace("a", TOOL)
+
+    live.rule(MergeRules(servers={"a": ServerRules("a", enabled=False)}))
+    assert not live.current.of(Kind.TOOL)
+
+    live.rule(MergeRules(servers={"a": ServerRules("a")}))
+    assert list(live.current.of(Kind.TOOL)) == ["a__x"]
+    assert told == [{Kind.TOOL}] * 3
+
+
+def test_only_the_kinds_that_other_rules_touch_are_told(live: LiveCatalog, told: list[frozenset[Kind]]) -> None:
+    live.replace("a", Listing({Kind.TOOL: [{"name": "x"}], Kind.RESOURCE: [{"uri": "x:1"}]}))
+
+    live.rule(OTHER_NAMES)
+
+    assert told[1:] == [{Kind.TOOL}]

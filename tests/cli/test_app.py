@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from magictunnel.cli.app import app
 from tests.support.process import ran
 
-COMMANDS = ("serve", "list", "inspect", "call", "read", "prompt", "check")
+COMMANDS = ("serve", "list", "inspect", "call", "read", "prompt", "check", "servers", "status", "doctor")
 
 
 def test_help_names_every_command_and_the_exit_codes() -> None:

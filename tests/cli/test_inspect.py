@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from typer.testing import CliRunner, Result
 
+from magictunnel.catalog.model import Kind, Listing
 from magictunnel.cli.app import app
+from magictunnel.config.changes import identity
+from magictunnel.config.load import load
+from magictunnel.store.database import open_database
+from magictunnel.store.listings import Listings
 from tests.support.process import config_file, entry, ran, shell
 from tests.support.raw import Script, text, tool
 
@@ -71,7 +78,7 @@ def refusal(result: Result) -> str:
         ),
         ("prompts", ["srv__ask\tsrv\tasks"]),
         ("resources", ["raw://one\tsrv\t", "raw://item/{id}\tsrv\t"]),
-        ("servers", ["srv\tready\t2026-07-28\t5\t1\t1\t1\t"]),
+        ("servers", ["srv\tready\t2026-07-28\t5\t1\t1\t1\t\t\t"]),
     ],
 )
 def test_a_list_in_a_pipe_is_a_line_each(what: str, rows: list[str], config: Path) -> None:
@@ -96,7 +103,40 @@ def test_servers_as_json_say_how_each_is(config: Path) -> None:
         "counts": {"tools": 5, "prompts": 1, "resources": 1, "resourceTemplates": 1},
         "error": None,
         "hint": None,
+        "listed_at": None,
+        "changed_at": None,
     }
+
+
+def test_servers_that_a_gateway_has_seen_say_when_and_when_they_changed(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAGICTUNNEL_STORE", str(tmp_path / "store.db"))
+    assert shown(run("list", "servers", "-c", config)).split("\t")[7:9] == ["", ""]
+    assert not (tmp_path / "store.db").exists()
+    saved = load(config).servers["srv"]
+    now = time.time()
+
+    async def save() -> None:
+        async with open_database(tmp_path / "store.db") as database:
+            for name, at in (("one", now - 7_200), ("other", now - 180), ("other", now - 65)):
+                await Listings(database).save("srv", identity(saved), Listing({Kind.TOOL: ({"name": name},)}), at)
+
+    anyio.run(save)
+
+    assert shown(run("list", "servers", "-c", config)).split("\t")[7:9] == ["1 min ago", "3 min ago"]
+    (found,) = json.loads(shown(run("list", "servers", "--json", "-c", config)))
+    assert (found["listed_at"], found["changed_at"]) == (now - 65, now - 180)
+
+
+def test_a_store_that_cannot_be_used_is_a_note(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (other := tmp_path / "other.db").mkdir()
+    monkeypatch.setenv("MAGICTUNNEL_STORE", str(other))
+
+    result = run("list", "servers", "-c", config)
+
+    assert (result.exit_code, result.stdout.split("\t")[:2]) == (0, ["srv", "ready"])
+    assert result.stderr.startswith(f"note: store {other}: ")
 
 
 def test_what_cannot_be_listed_is_refused_with_what_can(config: Path) -> None:

@@ -6,9 +6,8 @@ import logging
 import os
 import sqlite3
 import stat
-import subprocess
-import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -18,7 +17,7 @@ import pytest
 
 from magictunnel.errors import StoreError
 from magictunnel.store.database import open_database
-from tests.support.memory import until
+from tests.store.processes import ended, process
 
 pytestmark = pytest.mark.anyio
 
@@ -44,9 +43,9 @@ async def keep(path: Path, *texts: str) -> None:
             await database.write(partial(note, text))
 
 
-def aside(folder: Path, end: str = "Z") -> list[Path]:
+def aside(folder: Path) -> list[Path]:
     """The files that were set aside."""
-    return [path for path in folder.glob("s.db.corrupt-*") if path.name.endswith(end)]
+    return [path for path in folder.glob("s.db.corrupt-*") if path.name.endswith("Z")]
 
 
 def mode(path: Path) -> int:
@@ -147,42 +146,20 @@ async def test_many_tasks_take_turns(tmp_path: Path) -> None:
 
 # --- with other processes
 
-_WRITER = """
-import anyio, sys
-from functools import partial
-from pathlib import Path
-from magictunnel.store.database import open_database
-from tests.store.test_database import SCRIPTS, note
 
-async def main():
-    async with open_database(Path(sys.argv[1]), scripts=SCRIPTS, patience=20) as database:
-        print("open", flush=True)
-        sys.stdin.readline()
+async def write_much(path: Path, name: str, ready: Callable[[], None]) -> None:
+    async with open_database(path, scripts=SCRIPTS, patience=20) as database:
+        ready()
         for at in range(100):
-            await database.write(partial(note, f"{sys.argv[2]} {at}"))
-
-anyio.run(main)
-"""
-
-
-def process(source: str, *args: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", source, *map(str, args)]
-    root = Path(__file__).parents[2]
-    return subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            await database.write(partial(note, f"{name} {at}"))
 
 
 async def test_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
     path = tmp_path / "s.db"
-    writers = [process(_WRITER, path, name) for name in "abc"]
-    try:
-        assert [writer.stdout.readline() for writer in writers if writer.stdout] == ["open\n"] * 3
-        results = [await anyio.to_thread.run_sync(partial(writer.communicate, "go\n", 30)) for writer in writers]
-    finally:
-        for writer in writers:
-            writer.kill()
-            writer.wait()
+    with ExitStack() as stack:
+        writers = [stack.enter_context(process("test_database", "write_much", path, name)) for name in "abc"]
+        assert await ended(writers) == [0] * 3
 
-    assert [writer.returncode for writer in writers] == [0] * 3, results
     assert sorted(await kept(path)) == sorted(f"{name} {at}" for name in "abc" for at in range(100))
 
 
@@ -262,87 +239,41 @@ async def test_a_file_that_is_damaged_while_it_is_open_is_replaced_and_the_write
     assert len(aside(tmp_path)) <= 1
 
 
-async def test_its_write_ahead_log_is_set_aside_with_it(tmp_path: Path) -> None:
-    path = tmp_path / "s.db"
-    log = path.with_name("s.db-wal")
-    junk(path)
-    junk(log)
-
-    assert await kept(path) == []
-
-    assert [len(aside(tmp_path, end)) for end in ("Z", "Z-wal")] == [1, 1]
-
-
-_KEEPER = """
-import anyio, sys
-from pathlib import Path
-from magictunnel.store.database import open_database
-from tests.store.test_database import SCRIPTS
-
-async def main():
-    async with open_database(Path(sys.argv[1]), scripts=SCRIPTS):
-        print("open", flush=True)
-        await anyio.to_thread.run_sync(sys.stdin.readline)
-
-anyio.run(main)
-"""
+async def keep_open(path: Path, _name: str, ready: Callable[[], None]) -> None:
+    async with open_database(path, scripts=SCRIPTS):
+        await anyio.to_thread.run_sync(ready)
 
 
 async def test_a_damaged_file_that_others_have_open_stays_until_they_are_gone(tmp_path: Path) -> None:
     """At its end, their SQLite would delete the write-ahead log of the file that took its place."""
     path = tmp_path / "s.db"
     await keep(path, "x")
-    other = process(_KEEPER, path)
-    try:
-        assert other.stdout
-        assert other.stdout.readline() == "open\n"
+    with process("test_database", "keep_open", path) as other:
         junk(path)
         error = await refusal(path, patience=0.3)
         assert "is damaged" in error.cause
         assert not aside(tmp_path)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(keep, path, "new")  # finds them gone while it waits
-            await anyio.to_thread.run_sync(partial(other.communicate, "go\n", 30))
-    finally:
-        other.kill()
-        other.wait()
+            assert await ended([other]) == [0]
 
     assert await kept(path) == ["new"]
 
 
-_FINDER = """
-import anyio, sys
-from functools import partial
-from pathlib import Path
-from magictunnel.store.database import open_database
-from tests.store.test_database import SCRIPTS, note
-
-async def main():
-    async with open_database(Path(sys.argv[1]), scripts=SCRIPTS, patience=20) as database:
-        await database.write(partial(note, sys.argv[2]))
-
-sys.stdin.readline()
-anyio.run(main)
-"""
+async def find_damage(path: Path, name: str, ready: Callable[[], None]) -> None:
+    ready()
+    async with open_database(path, scripts=SCRIPTS, patience=20) as database:
+        await database.write(partial(note, name))
 
 
 async def test_processes_that_find_the_damage_at_once_set_it_aside_once(tmp_path: Path) -> None:
     path = tmp_path / "s.db"
     await keep(path, "x")
     junk(path)
-    finders = [process(_FINDER, path, name) for name in "abcd"]
-    try:
-        for finder in finders:
-            assert finder.stdin
-            finder.stdin.write("go\n")
-            finder.stdin.flush()
-        await until(lambda: all(finder.poll() is not None for finder in finders), within=30)
-    finally:
-        for finder in finders:
-            finder.kill()
-            finder.communicate()
+    with ExitStack() as stack:
+        finders = [stack.enter_context(process("test_database", "find_damage", path, name)) for name in "abcd"]
+        assert await ended(finders) == [0] * 4
 
-    assert [finder.returncode for finder in finders] == [0] * 4
     assert sorted(await kept(path)) == list("abcd")
     assert len(aside(tmp_path)) == 1
 

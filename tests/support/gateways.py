@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -34,8 +35,14 @@ async def steered(config: Path, env: Mapping[str, str]) -> AsyncIterator[tuple[T
     """`magictunnel serve --http` with that config, and its port, once the shell can reach it and its servers are up."""
     async with tunnel("serve", "--http", "127.0.0.1:0", "-c", str(config), env=env) as host:
         port = int((await host.said(r"http://127\.0\.0\.1:(\d+)/mcp"))[1])
-        await host.until(lambda: socket_of(host, env).exists())
+        await host.until(lambda: is_answered(socket_of(host, env)))
         yield host, port
+
+
+def is_answered(path: Path) -> bool:
+    """Whether somebody listens at a socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
 
 
 def socket_of(host: Tunnel, env: Mapping[str, str]) -> Path:
