@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import anyio
 
@@ -37,6 +37,18 @@ LimitsOf = Callable[[str, Kind | None, str], CallLimits]
 SUBSCRIBE = ("resources/subscribe", "resources/unsubscribe")
 _UNBOUNDED = frozenset({"tasks/result"})
 """Answered when the task has ended, whenever that is; its client may cancel."""
+
+
+@dataclass(slots=True)
+class _Tries:
+    """How far one call got."""
+
+    is_waiting: bool = True
+    """For a connection, with nothing sent that is not accounted for below."""
+    unsent: BackendUnavailable | None = None
+    """It provably never arrived, when it was sent first."""
+    unknown: OutcomeUnknown | None = None
+    """The connection broke when it was sent; it may run twice."""
 
 
 class Router:
@@ -75,46 +87,44 @@ class Router:
         limits = self._limits_of(owner.backend, call.kind, owner.uri)
         clock = anyio.move_on_after(float("inf") if call.method in _UNBOUNDED else limits.timeout)
         patient = Patient(call.caller, clock, limits.ask_timeout)
-        is_up = False
+        tries = _Tries()
         with clock:
             if call.method in SUBSCRIBE:
                 await self._pool.get(owner.backend).ready()
-                is_up = True
+                tries.is_waiting = False
                 return await self._subscribe(call, owner)
-            link = await self._pool.link_for(owner.backend, call.caller)
-            is_up = True
-            return await self._outward(call, owner, await self._answered(call, owner, link, patient))
-        if not is_up:
+            return await self._outward(call, owner, await self._answered(call, owner, patient, tries))
+        if tries.is_waiting:
             cause = f"it is still starting after {limits.timeout:g} s"
-            raise BackendUnavailable(owner.backend, cause, hint="try again")
+            raise tries.unknown or BackendUnavailable(owner.backend, cause, hint="try again")
         if patient.abandoned:
             raise patient.abandoned
         self._pool.missed(owner.backend)
         raise DeadlineExceeded(owner.backend, call.name, limits.timeout)
 
-    async def _answered(self, call: Call, owner: Place, link: Link, back: Back) -> Json:
+    async def _answered(self, call: Call, owner: Place, back: Back, tries: _Tries) -> Json:
         """What the server answers. Sent once; and again, once each, if it never arrived, and if it may run twice."""
-        self._check_task(call, owner, link)
-        request = Request(
-            call.method, addressed(call, owner), replace(call.caller, back=back), _runs_only_as_task(call)
-        )
-        unsent: BackendUnavailable | None = None
-        unknown: OutcomeUnknown | None = None
         while True:
-            try:
-                return await link.request(request)
-            except BackendUnavailable as error:
-                if unsent:
-                    raise unknown or error from error
-                unsent = error
-            except OutcomeUnknown as error:
-                if unknown or not may_run_twice(call):
-                    raise
-                unknown = error
             try:
                 link = await self._pool.link_for(owner.backend, call.caller)
             except BackendUnavailable as error:
-                raise unknown or error from error
+                raise tries.unknown or error from error
+            tries.is_waiting = False
+            self._check_task(call, owner, link)
+            asking = replace(call.caller, back=back)
+            try:
+                return await link.request(
+                    Request(call.method, addressed(call, owner), asking, _runs_only_as_task(call))
+                )
+            except BackendUnavailable as error:
+                if tries.unsent:
+                    raise tries.unknown or error from error
+                tries.unsent = error
+            except OutcomeUnknown as error:
+                if tries.unknown or not may_run_twice(call):
+                    raise
+                tries.unknown = error
+            tries.is_waiting = True
 
     async def _subscribe(self, call: Call, owner: Place) -> Json:
         topic = resource(owner.uri)

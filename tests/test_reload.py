@@ -329,11 +329,11 @@ async def test_where_folders_cannot_be_watched_the_files_are_looked_at_now_and_t
         folder.rmdir()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(here.reloader.watch)
-            await here.until_said("the changed config cannot be used, nothing changes: ")
+            await until(lambda: bool(here.said))
             folder.mkdir()
             here.file.write_text(content, "utf-8")
 
-            await here.until_serves("a")
+            await until(lambda: here.servers == ["a"])
             tasks.cancel_scope.cancel()
 
 

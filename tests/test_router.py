@@ -592,7 +592,6 @@ async def test_what_is_known_of_it_is_told_when_there_is_no_next_link(
         await Routed(pool=pool)(READS)
 
 
-@pytest.mark.xfail(strict=True, reason="it is said to have been cancelled, and counted against its server")
 async def test_a_call_that_never_arrived_got_nothing_when_there_is_no_next_link_in_time() -> None:
     routed = Routed(pool=Next(Line(UNSENT)), timeout=0.05)
 

@@ -73,6 +73,10 @@ class Listed:
             self.current = None
             self._on_listing(self._name, None)
 
+    def mute(self) -> None:
+        """What it offers is nobody's business any more."""
+        self._on_listing = lambda _name, _listing: None
+
     def promise(self, others: Json) -> None:
         """Add what it promises in its other era."""
         self._others = others

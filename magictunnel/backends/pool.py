@@ -63,21 +63,16 @@ class Pool:
         self._supervisors[supervisor.name] = supervisor
         if former is not None:
             supervisor.followed.take_over(former.followed)
-            self._dismiss(former)
+            former.give_up(is_run=former in self._runs)
         if self._tasks is not None:
             self._tasks.start_soon(self._succeed, supervisor, name=f"supervisor {supervisor.name}")
 
     def remove(self, backend: str) -> None:
         """Keep it no longer; its calls in flight have a moment to end."""
         supervisor = self._supervisors.pop(backend)
-        self._dismiss(supervisor)
+        supervisor.give_up(is_run=supervisor in self._runs)
         if self._tasks is not None:
             self._tasks.start_soon(self._end, supervisor)
-
-    def _dismiss(self, supervisor: Supervisor) -> None:
-        """Tell whoever waits for one that is not run yet that it will not be."""
-        if supervisor not in self._runs:
-            supervisor.give_up()
 
     def order(self, names: Iterable[str]) -> None:
         """The order in which they are shown; those that are not named come last."""

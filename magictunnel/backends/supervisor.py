@@ -165,7 +165,8 @@ class Supervisor:
         if line is not self._line:
             return
         self.main = self._fit = None
-        if self._standing.state in (State.READY, State.DEGRADED):
+        is_our_end = anyio.current_effective_deadline() == float("-inf")
+        if self._standing.state in (State.READY, State.DEGRADED) and not is_our_end:
             self._down_since = anyio.current_time()
             self._standing.step(Event.REOPEN)
 
@@ -369,9 +370,11 @@ class Supervisor:
         if self._line is not None:
             self._line.end()
 
-    def give_up(self) -> None:
-        """It will not be run: whoever waits for it is told."""
-        self._standing.end()
+    def give_up(self, *, is_run: bool) -> None:
+        """It is not wanted any more: what it offers is listed no longer by it, and whoever waits for it is told."""
+        self._listed.mute()
+        if not is_run:
+            self._standing.end()
 
     async def refresh(self) -> None:
         """List it again now. Raises BackendUnavailable: it is down."""

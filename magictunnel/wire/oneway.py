@@ -76,10 +76,10 @@ async def _receive(
                 is_message = event.event == "message" and event.data
                 if is_message and (message := decode(event.data.encode(), evidence.skipped)):
                     await inbox.send(message)
-        except httpx2.HTTPError as error:
-            logger.debug("the stream of answers broke: %s", error)
         except httpx2.SSEError as error:
             evidence.broke = f"its stream of answers cannot be read: {error}"
+        except httpx2.HTTPError as error:
+            logger.debug("the stream of answers broke: %s", error)
         with anyio.move_on_after(_LAST_POSTS):
             await client.until_quiet()
 

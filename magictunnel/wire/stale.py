@@ -11,8 +11,11 @@ FORGOTTEN = "the server does not know our session any more, nothing was done"
 
 _GONE = frozenset({404, 410})
 """Statuses by which the protocol says it, where a request named a session."""
+_IN_WORDS = frozenset({400, 503})
+"""Statuses by which servers say it whose words have to say so too. A tool that ran and failed has others."""
 _LOOKED_AT = 4_096
-_METHOD_NOT_FOUND = -32601
+_ABOUT_THE_CALL = (-32601, -32602)
+"""Codes of errors by somebody who has looked at what was asked: no such method, or wrong params."""
 _EXACTLY = frozenset({FORGOTTEN, "Session terminated", "Session not found", "Invalid Request: Session not found"})
 """What we and the SDK say, and servers that answer with it under a status of success."""
 _WORDS = re.compile(
@@ -33,19 +36,16 @@ def is_stale(status: int, body: bytes) -> bool:
 
     Such a request was not executed: it was refused before anybody looked at what it is.
     """
-    if status < 400 or status in (401, 403, 429):
-        return False
     text = body[:_LOOKED_AT].decode("utf-8", "replace")
-    error = _error(text)
-    if error.get("code") == _METHOD_NOT_FOUND:
+    if _error(text).get("code") in _ABOUT_THE_CALL:
         return False
-    return status in _GONE or bool(_WORDS.search(text))
+    return status in _GONE or (status in _IN_WORDS and bool(_WORDS.search(text)))
 
 
 def _error(text: str) -> dict[str, Any]:
     try:
         answer = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     error = answer.get("error") if isinstance(answer, dict) else None
     return error if isinstance(error, dict) else {}

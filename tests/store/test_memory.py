@@ -88,7 +88,8 @@ async def test_what_is_noted_while_an_earlier_note_is_written_is_written_after_i
     path = tmp_path / "s.db"
     async with running(path) as memory:
         memory.note("a", "i", A)
-        await anyio.wait_all_tasks_blocked()
+        for _ in range(5):
+            await anyio.lowlevel.checkpoint()  # in a thread by now
         memory.note("a", "i", C)
         while memory._news:
             await anyio.sleep(0.002)

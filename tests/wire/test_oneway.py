@@ -222,7 +222,6 @@ async def test_an_answer_of_many_megabytes_passes() -> None:
         assert here.results["a"]["text"] == text
 
 
-@pytest.mark.xfail(strict=True, reason="an SSEError is an HTTPError, and taken for a stream that broke")
 async def test_a_stream_with_an_event_that_is_too_large_ends_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(oneway, "MAX_EVENT", 10_000)
     server, evidence = Post(), Evidence()
