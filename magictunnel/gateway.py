@@ -148,6 +148,8 @@ class Gateway:
         for name in needed(new):
             if name in what.restarted or name not in running:
                 self._pool.add(self._supervisor(self._backend(name)))
+        for name in set(what.kept) & set(needed(new)):
+            self._pool.get(name).patience = longest_call(new, name)
         self._pool.order(new.servers)
         return what
 
@@ -181,7 +183,10 @@ class Gateway:
 
     def _stepped(self, name: str, state: State) -> None:
         for hook in self.hooks:
-            hook(name, state)
+            try:
+                hook(name, state)
+            except Exception:
+                logger.exception("a hook failed at %s, %s", name, state)
 
 
 def build(

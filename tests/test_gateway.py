@@ -325,6 +325,17 @@ async def never(_request: object) -> Any:
     await anyio.sleep_forever()
 
 
+async def test_a_longer_timeout_is_a_longer_patience_with_a_silent_server(stage: Stage) -> None:
+    """Or it is taken for hung while it is at work on a call that it has the time for now."""
+    async with started(stages.config({"a": entry(timeout=0.05, heartbeat=0.02)})) as gateway:
+        stage["a"].links[0].is_frozen = True
+        gateway.apply(stages.config({"a": entry(timeout=60, heartbeat=0.02)}))
+
+        with anyio.move_on_after(0.2):
+            await until(lambda: len(stage["a"].links) > 1)
+        assert stage["a"].links[0] is stage["a"].links[-1]
+
+
 async def test_a_server_that_is_disabled_ends_and_starts_when_it_is_enabled(stage: Stage) -> None:
     async with started(stages.config(AB)) as gateway:
         gateway.apply(stages.config({"a": entry(), "b": entry(enabled=False)}))

@@ -115,6 +115,8 @@ class Terms:
     """Where its calls are counted."""
     turns: Turns | None = None
     """What its calls wait for before they are sent; None: nothing."""
+    patience: Callable[[], float] | None = None
+    """Seconds to wait for a sign of life, if they may change while it is open."""
     unfit: Callable[[str], None] = lambda _why: None
     """Told, at once, that it can carry no new call, and why."""
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import anyio
 
 from magictunnel.backends.base import Link, LinkLost
-from magictunnel.backends.states import Limits
 from magictunnel.errors import CallError
 
 
-async def keep_alive(link: Link, limits: Limits) -> None:
-    """Ask a silent server for a sign of life now and then, for as long as the link lives.
+async def keep_alive(link: Link, heartbeat: float, patience: Callable[[], float]) -> None:
+    """Ask a server for a sign of life after `heartbeat` seconds of silence, for as long as the link lives.
+
+    `patience`: seconds to wait for one, as of the moment at which it is asked.
 
     Raises:
         LinkLost: it gave none for as long as any call of it may take.
@@ -19,9 +22,9 @@ async def keep_alive(link: Link, limits: Limits) -> None:
         return
     while True:
         heard = link.heard
-        await anyio.sleep(limits.heartbeat)
+        await anyio.sleep(heartbeat)
         if link.heard == heard:
-            await _sign_of_life(link, limits.patience)
+            await _sign_of_life(link, patience())
 
 
 async def _sign_of_life(link: Link, patience: float) -> None:

@@ -101,9 +101,12 @@ class Line:
 
     async def _kept(self, link: Link, keep: Attend) -> None:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(keep_alive, link, self._limits)
+            tasks.start_soon(keep_alive, link, self._limits.heartbeat, self._patience)
             await keep(link)
             tasks.cancel_scope.cancel()
+
+    def _patience(self) -> float:
+        return self._terms.patience() if self._terms.patience else self._limits.patience
 
     def at(self, phase: Phase) -> None:
         """It has got this far."""

@@ -130,7 +130,13 @@ class Pool:
 
     async def link_for(self, backend: str, caller: Caller) -> Link:
         """The link to one backend that a call of `caller` takes. See `Supervisor.link_for`."""
-        return await self.get(backend).link_for(caller)
+        while True:
+            supervisor = self.get(backend)
+            try:
+                return await supervisor.link_for(caller)
+            except BackendUnavailable:
+                if self._supervisors.get(backend) in (supervisor, None):
+                    raise  # else another one keeps it now
 
     def missed(self, backend: str) -> None:
         """A call of that one has run into its deadline."""

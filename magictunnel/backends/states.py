@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -138,6 +139,10 @@ class Streak:
         is_first = held is not None and held > STABLE
         self.count = 1 if is_first else self.count + 1
         return held is not None and self.count == 1
+
+    def pause(self) -> float:
+        """Seconds to wait before the next attempt, shortened by chance: servers that fell together rise apart."""
+        return pause_before(self.count) * random.uniform(0.75, 1.0)  # noqa: S311 jitter, not a secret
 
 
 def pause_before(attempt: int) -> float:

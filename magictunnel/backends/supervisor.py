@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import random
 import time
 from dataclasses import replace
 
@@ -28,7 +27,6 @@ from magictunnel.backends.states import (
     Streak,
     after_failures,
     inventory,
-    pause_before,
 )
 from magictunnel.backends.stats import Stats
 from magictunnel.backends.turns import Turns
@@ -59,6 +57,8 @@ class Supervisor:
         self.name = backend.name
         self._backend = backend
         self._limits = limits
+        self.patience = limits.patience
+        """Seconds that its longest call may take now."""
         self._audience = audience or Audience()
         self._standing = Standing(backend.name, on_state)
         self.tasks: TaskGroup | None = None
@@ -184,9 +184,8 @@ class Supervisor:
 
     async def _pause(self) -> None:
         """Wait before the next attempt. Entries outlive a short absence, not a long one."""
-        pause = pause_before(self._streak.count) * random.uniform(0.75, 1.0)  # noqa: S311 jitter, not a secret
         patience = max(0.0, self._down_since + self._limits.grace - anyio.current_time())
-        with anyio.move_on_after(pause):
+        with anyio.move_on_after(self._streak.pause()):
             with anyio.move_on_after(patience):
                 await self._wanted.wait()
                 return
@@ -321,6 +320,7 @@ class Supervisor:
             ask_timeout=self._limits.ask_timeout,
             stats=self.stats,
             turns=self._turns,
+            patience=lambda: self.patience,
         )
 
     @property

@@ -105,7 +105,7 @@ class CallClient(httpx2.AsyncClient):
             self._scopes[number] = scope
             try:
                 response = await super().send(request, **options)
-                if response.is_error and await _is_stale(request, response):
+                if response.is_error and await self._is_stale(response):
                     return self._stand_in(request, number, FORGOTTEN)
                 if response.is_error and self._answer is not None:
                     return self._stand_in(request, number, CUT_OFF)
@@ -123,6 +123,11 @@ class CallClient(httpx2.AsyncClient):
             finally:
                 self._scopes.pop(number, None)
         return self._stand_in(request, number, "cancelled")
+
+    async def _is_stale(self, response: httpx2.Response) -> bool:
+        """Whether it refuses our session; where answers come aside, every request is within one."""
+        named = self._answer is not None or _SESSION in response.request.headers
+        return named and is_stale(response.status_code, await response.aread())
 
     async def _ended_early(self) -> None:
         if self.on_early_end is not None:
@@ -165,11 +170,6 @@ def _message(request: httpx2.Request) -> dict[str, Any]:
     except (ValueError, httpx2.RequestNotRead):
         return {}
     return message if isinstance(message, dict) else {}
-
-
-async def _is_stale(request: httpx2.Request, response: httpx2.Response) -> bool:
-    named = _SESSION in request.headers or "session" in request.url.query.decode("ascii", "replace").lower()
-    return named and is_stale(response.status_code, await response.aread())
 
 
 async def _read_whole(response: httpx2.Response) -> bool:

@@ -31,7 +31,7 @@ async def kept(link: PlayedLink, limits: Limits = OFTEN) -> AsyncIterator[list[s
 
     async def keep() -> None:
         try:
-            await keep_alive(link, limits)
+            await keep_alive(link, limits.heartbeat, lambda: limits.patience)
             given_up.append("it returned")
         except LinkLost as error:
             given_up.append(str(error))

@@ -93,11 +93,9 @@ async def test_an_answer_that_is_too_large_is_told_as_such_and_the_next_one_come
         lambda: Response("MCP session is unknown on this API instance", status_code=503),
     ],
 )
-@pytest.mark.parametrize("named_in", ["header", "query"])
-async def test_a_refusal_because_our_session_is_lost_is_told_as_such(answer: Answer, named_in: str) -> None:
+async def test_a_refusal_because_our_session_is_lost_is_told_as_such(answer: Answer) -> None:
     async with answering(answer) as (client, url, evidence):
-        headers = SESSION if named_in == "header" else {}
-        response = await client.post(url if headers else f"{url}?sessionId=abc", json=call(), headers=headers)
+        response = await client.post(url, json=call(), headers=SESSION)
 
         assert told(response) == FORGOTTEN
         assert evidence.http_status is not None
