@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -17,7 +18,7 @@ from magictunnel.wire.audience import union
 COMPANY = 0.1
 """Seconds to wait for more that changes with something."""
 STORM = 1.0
-"""The same, for a server that was listed again less than that ago: it may say so a thousand times a second."""
+"""The same, for a server that was listed again twice in as many seconds: it may say so a thousand times in each."""
 RELIST = 5.0
 """Seconds after which a listing that could not be had is asked for again."""
 
@@ -90,15 +91,15 @@ class Listed:
             LinkLost: it lives no more.
         """
         stale: frozenset[Kind] = frozenset()
-        calm_from = 0.0
+        last = deque((-STORM, -STORM), maxlen=2)
         while True:
             with anyio.move_on_after(RELIST if stale else float("inf")):
                 stale |= await link.changed()
-            await anyio.sleep(COMPANY if anyio.current_time() > calm_from else STORM)
+            await anyio.sleep(COMPANY if anyio.current_time() - last[0] > STORM else STORM)
             stale |= await _already(link)
             if await self.relist(link, stale):
                 stale = frozenset()
-            calm_from = anyio.current_time() + STORM
+            last.append(anyio.current_time())
 
     async def relist(self, link: Link, kinds: frozenset[Kind]) -> bool:
         """Whether these kinds could be listed again."""
