@@ -125,11 +125,18 @@ class Gateway:
 
     async def _recall(self) -> None:
         """List what servers offered last time: if that is known of all, nobody has to wait for any."""
-        known = await self._memory.load({name: identity(self.config.servers[name]) for name in needed(self.config)})
+        wanted = self._identities()
+        known = await self._memory.load(wanted)
+        still = self._identities()  # the config may be another one by now
         for name, listing in known.items():
-            self._pool.get(name).recall(listing)
+            if still.get(name) == wanted[name]:
+                self._pool.get(name).listed.recall(listing)
+                self._publish(name, listing)
         if self._pool.is_known:
             self._settled.set()
+
+    def _identities(self) -> dict[str, str]:
+        return {name: identity(self.config.servers[name]) for name in needed(self.config)}
 
     def apply(self, new: Config) -> Changes:
         """Go by another config from now on. What is the same in it is not touched; what changes has a moment to end.
@@ -144,6 +151,7 @@ class Gateway:
         running = self._pool.status.keys()
         for name in {*what.removed, *what.restarted} & running - set(needed(new)):
             self._pool.remove(name)
+            self._subscriptions.forget(name)
             self.live.replace(name, None)
         for name in needed(new):
             if name in what.restarted or name not in running:

@@ -103,7 +103,8 @@ class Reloader:
 
     def _paths(self) -> set[Path]:
         """The files, and what they are in truth if they are links."""
-        return {path for file in self._files() for path in (Path(file).absolute(), Path(file).resolve())}
+        named = [Path(file) for file in self._files() if "\0" not in file]
+        return {path for file in named for path in (file.absolute(), file.resolve())}
 
 
 def told(what: Changes) -> str:
@@ -117,7 +118,7 @@ def _stamp(file: str) -> _Stamp:
     """What changes when a file does; None: there is none."""
     try:
         seen = os.stat(file)
-    except OSError:
+    except (OSError, ValueError):  # a name may be none
         return None
     return seen.st_mtime_ns, seen.st_size, seen.st_ino
 
@@ -143,8 +144,8 @@ async def _looks(paths: Iterable[Path], stop: anyio.Event) -> AsyncGenerator[Non
             raise FileNotFoundError("there is none")
         async for _ in awatch(*folders, watch_filter=lambda _change, path: path in names, **options):
             yield
-    except OSError as error:
-        logger.debug("folders cannot be watched: %s", error)
+    except Exception as error:  # noqa: BLE001 the library has errors of its own
+        logger.debug("folders cannot be watched, the files are looked at instead: %s", error)
         while True:
             await anyio.sleep(_LOOK)
             yield

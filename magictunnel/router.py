@@ -49,6 +49,12 @@ class _Tries:
     """It provably never arrived, when it was sent first."""
     unknown: OutcomeUnknown | None = None
     """The connection broke when it was sent; it may run twice."""
+    is_queued: bool = False
+    """It waits for its turn among the calls of its server."""
+
+    def queue(self, is_queued: bool) -> None:
+        """See `Request.on_queued`."""
+        self.is_queued = is_queued
 
 
 class Router:
@@ -97,6 +103,9 @@ class Router:
         if tries.is_waiting:
             cause = f"it is still starting after {limits.timeout:g} s"
             raise tries.unknown or BackendUnavailable(owner.backend, cause, hint="try again")
+        if tries.is_queued:
+            hint = "raise its `concurrency`, or call it less"
+            raise tries.unknown or BackendUnavailable(owner.backend, "its other calls took all of the time", hint=hint)
         if patient.abandoned:
             raise patient.abandoned
         self._pool.missed(owner.backend)
@@ -113,9 +122,9 @@ class Router:
             self._check_task(call, owner, link)
             asking = replace(call.caller, back=back)
             try:
-                return await link.request(
-                    Request(call.method, addressed(call, owner), asking, _runs_only_as_task(call))
-                )
+                params = addressed(call, owner)
+                request = Request(call.method, params, asking, _runs_only_as_task(call), tries.queue)
+                return await link.request(request)
             except BackendUnavailable as error:
                 if tries.unsent:
                     raise tries.unknown or error from error

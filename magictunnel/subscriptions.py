@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import NamedTuple
 
 import anyio
@@ -12,7 +13,7 @@ from magictunnel.backends.base import Topic, resource, task
 from magictunnel.backends.followed import Followed
 from magictunnel.catalog.model import Json
 from magictunnel.catalog.tasks import public_task
-from magictunnel.errors import TooMany
+from magictunnel.errors import CallError, TooMany
 from magictunnel.wire.caller import Back, Caller
 
 MAX_PER_CLIENT = 1_000
@@ -68,6 +69,10 @@ class Subscriptions:
     async def drop(self, caller: Caller) -> None:
         """A client has gone."""
         await self._remove([key for key, known in self._subscribers.items() if caller.back in known], caller)
+
+    def forget(self, backend: str) -> None:
+        """A backend is gone, and with it all that was followed of it."""
+        self._subscribers = {key: known for key, known in self._subscribers.items() if key.backend != backend}
 
     def of(self, caller: Caller, what: str) -> list[str]:
         """What a client follows of this sort, as it calls it."""
@@ -139,7 +144,7 @@ class Subscriptions:
                     tasks.start_soon(self._forget, key, caller)
 
     async def _forget(self, key: _Key, caller: Caller) -> None:
-        with anyio.move_on_after(_PATIENCE):
+        with anyio.move_on_after(_PATIENCE), suppress(CallError):  # it may be gone by now
             async with self._turns[key.backend]:
                 if not self._subscribers.get(key):
                     self._subscribers.pop(key, None)

@@ -475,7 +475,7 @@ async def test_hooks_are_told_of_a_server_that_is_stopped_as_it_is(removed: bool
             gateway.apply(stages.config({}))
             await until(lambda: State.STOPPED in told)
 
-    assert told == [State.STOPPED]
+    assert told[-1] is State.STOPPED
 
 
 # --- by hand

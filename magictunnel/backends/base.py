@@ -44,6 +44,8 @@ class Request:
     caller: Caller = US
     as_task: bool = False
     """Whether it is for a tool of the handshake era that runs only as a task."""
+    on_queued: Callable[[bool], None] = lambda _is: None
+    """Told when it begins, and ends, to wait for its turn."""
 
 
 class Topic(NamedTuple):

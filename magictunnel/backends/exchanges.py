@@ -13,6 +13,7 @@ import anyio
 from anyio.abc import TaskGroup
 from mcp.shared.dispatcher import CallOptions
 from mcp.shared.exceptions import MCPError
+from mcp_types import CONNECTION_CLOSED
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from magictunnel.backends.base import US, Terms
@@ -124,19 +125,21 @@ class Exchanges:
             self._ended(sending)
 
     async def _timed(self, method: str, sent: Json, options: CallOptions, *, is_ours: bool) -> Json:
-        if is_ours:
-            return await self._wire.send_raw_request(method, sent, options)
-        stats = self._terms.stats
-        stats.started += 1
         started = monotonic()
         try:
             answer = await self._wire.send_raw_request(method, sent, options)
-            stats.recent.append(monotonic() - started)
-            stats.answered += 1
-            return answer
-        finally:
-            stats.ended += 1
-            stats.last = monotonic()
+        except MCPError as error:
+            if not is_ours and error.code != CONNECTION_CLOSED:
+                self._count(started)
+            raise
+        if not is_ours:
+            self._count(started)
+        return answer
+
+    def _count(self, started: float) -> None:
+        """An answer has come, with a result or an error."""
+        self._terms.stats.recent.append(monotonic() - started)
+        self._terms.stats.answered += 1
 
     def _failed(self, error: MCPError, what: str, caller: Caller) -> CallError:
         meant = failure(self._name, what, error)
@@ -177,8 +180,8 @@ class Exchanges:
 
     @property
     def is_drained(self) -> bool:
-        """It is doomed, and nothing is in flight any more."""
-        return self.doom is not None and not self._in_flight
+        """It is doomed, and no call is in flight any more; our own streams of news do not count."""
+        return self.doom is not None and all(one.is_ours for one in self._in_flight.values())
 
     @property
     def sender(self) -> Caller | None:

@@ -9,7 +9,7 @@ from mcp_types import CONNECTION_CLOSED, URL_ELICITATION_REQUIRED
 
 from magictunnel.errors import BackendError, BackendUnavailable, CallError, OutcomeUnknown
 from magictunnel.wire.http import CUT_OFF, NOT_SENT, TOO_LARGE
-from magictunnel.wire.stale import FORGOTTEN, names_lost_session
+from magictunnel.wire.stale import FORGOTTEN
 
 _CLOSED = "Connection closed"
 _BROKEN = (
@@ -26,7 +26,7 @@ def failure(server: str, what: str, error: MCPError) -> CallError:
     """`error` as one of ours; `what` was asked of `server`."""
     if error.code == CONNECTION_CLOSED and error.message == NOT_SENT:
         return BackendUnavailable(server, NOT_SENT, hint="start that server, or correct `url`")
-    if names_lost_session(error.message):
+    if error.code == CONNECTION_CLOSED and error.message == FORGOTTEN:
         return BackendUnavailable(server, FORGOTTEN)
     if error.code == CONNECTION_CLOSED and (error.message == _CLOSED or error.message.startswith(_BROKEN)):
         return OutcomeUnknown(server, what, error.message)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from time import monotonic
 
 import anyio
 import mcp_types as types
@@ -23,11 +25,31 @@ from magictunnel.backends.subscriptions import Listener
 from magictunnel.backends.talk import Talk
 from magictunnel.catalog.extensions import in_stateless_terms
 from magictunnel.catalog.model import Json, Kind
-from magictunnel.errors import BackendError, BadParams, NoTasks
+from magictunnel.errors import BackendError, BackendUnavailable, BadParams, NoTasks, OutcomeUnknown
 from magictunnel.wire.caller import Caller, most_verbose
 from magictunnel.wire.dispatcher import WireDispatcher
 
 logger = logging.getLogger(__name__)
+
+
+class _Whole:
+    """A request of several exchanges: once the first was answered, none can be said never to have arrived."""
+
+    def __init__(self, name: str, send: Callable[[str, Json, Caller], Awaitable[Json]]) -> None:
+        self._name = name
+        self._send = send
+        self._has_begun = False
+
+    async def send(self, method: str, params: Json, caller: Caller) -> Json:
+        """One exchange of it. See `Link.request` for what it raises."""
+        try:
+            result = await self._send(method, params, caller)
+        except BackendUnavailable as error:
+            if self._has_begun:
+                raise OutcomeUnknown(self._name, str(params.get("name", method)), error.message) from error
+            raise
+        self._has_begun = True
+        return result
 
 
 class McpLink:
@@ -129,10 +151,19 @@ class McpLink:
         """See `Link.request`."""
         if request.caller is US:
             return await self._exchanges.send(request.method, request.params, US)
-        turns = self._terms.turns
-        if turns is None:
-            return await self._request(request)
-        async with turns.taken(request.caller.session):
+        stats = self._terms.stats
+        stats.started += 1
+        try:
+            return await (self._request(request) if self._terms.turns is None else self._in_turn(request))
+        finally:
+            stats.ended += 1
+            stats.last = monotonic()
+
+    async def _in_turn(self, request: Request) -> Json:
+        assert self._terms.turns is not None
+        request.on_queued(True)
+        async with self._terms.turns.taken(request.caller.session):
+            request.on_queued(False)
             return await self._request(request)
 
     async def _request(self, request: Request) -> Json:
@@ -144,7 +175,8 @@ class McpLink:
             if "task" in request.params:
                 raise NoTasks(self._name)
             caller = replace(caller, capabilities=in_stateless_terms(caller.capabilities))
-            return await drive(request.params, caller, lambda params: send(request.method, params, caller))
+            whole = _Whole(self._name, send)
+            return await drive(request.params, caller, lambda params: whole.send(request.method, params, caller))
         if isinstance(request.params.get("requestState"), str):
             raise BadParams("requestState is not known, or no longer", hint="call again without it")
         if caller.log_level is not None or self._log_level is not None:
@@ -158,7 +190,8 @@ class McpLink:
         send = self._exchanges.send
         params = {key: value for key, value in request.params.items() if key != "task"}
         if request.as_task:
-            return await run_as_task(params, lambda method, params: send(method, params, caller))
+            whole = _Whole(self._name, send)
+            return await run_as_task(params, lambda method, params: whole.send(method, params, caller))
         return await send(request.method, params, caller)
 
     async def settle_level(self, wanted: str | None = None) -> None:

@@ -58,10 +58,9 @@ class Listed:
         capabilities = self._promised(union((link.capabilities, self._others)))
         return Listing(entries, capabilities, link.instructions, dict(link.hints))
 
-    def recall(self, listing: Listing) -> None:
-        """What it offered last time, until it is known what it offers now."""
+    def recall(self, listing: Listing | None) -> None:
+        """What is listed of it already, until it is known what it offers now."""
         self.current = listing
-        self._on_listing(self._name, listing)
 
     def publish(self, listing: Listing) -> None:
         """What it offers from now on."""

@@ -63,6 +63,7 @@ class Pool:
         self._supervisors[supervisor.name] = supervisor
         if former is not None:
             supervisor.followed.take_over(former.followed)
+            supervisor.listed.recall(former.listed.current)
             former.give_up(is_run=former in self._runs)
         if self._tasks is not None:
             self._tasks.start_soon(self._succeed, supervisor, name=f"supervisor {supervisor.name}")
@@ -92,6 +93,8 @@ class Pool:
         try:
             with run.scope:
                 await supervisor.run()
+        except Exception:
+            logger.exception("%s is not kept any more: this is a defect of MagicTunnel, report it", supervisor.name)
         finally:
             del self._runs[supervisor]
             run.over.set()

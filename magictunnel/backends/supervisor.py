@@ -75,7 +75,7 @@ class Supervisor:
         self.sides = Sides(backend, limits, self._terms, self._changed_aside)
         self.followed = Followed(self, limits, news)
         """What clients want to hear of."""
-        self._listed = Listed(backend.name, limits.start_timeout, self.followed.promised, on_listing)
+        self.listed = Listed(backend.name, limits.start_timeout, self.followed.promised, on_listing)
         self._welcomed: Link | None = None
         """The main connection for which the other era was looked at."""
         self._refused: set[Side] = set()
@@ -102,8 +102,8 @@ class Supervisor:
         let_go = self._audience.on_leave(self.sides.close)
         try:
             async with anyio.create_task_group() as self.tasks:
-                self._down_since = anyio.current_time() if self._listed.current else float("-inf")
-                if self._limits.start is Start.LAZY and self._listed.current:
+                self._down_since = anyio.current_time() if self.listed.current else float("-inf")
+                if self._limits.start is Start.LAZY and self.listed.current:
                     self._standing.step(Event.SLEEP)
                 if self._limits.idle_timeout:
                     self.tasks.start_soon(doze, self._limits.idle_timeout, self._last_needed, self._sleep)
@@ -137,11 +137,11 @@ class Supervisor:
         async def prepare(link: Link) -> None:
             nonlocal fresh
             line.at(Phase.LIST)
-            fresh = await self._listed.had(link)
+            fresh = await self.listed.had(link)
 
         async def keep(link: Link) -> None:
             self._ready(link, fresh)
-            await self._listed.keep(link)
+            await self.listed.keep(link)
 
         await line.run(prepare, keep)
 
@@ -156,7 +156,7 @@ class Supervisor:
         restarts = self._standing.status.restarts + bool(self._up_since)
         self._up_since = anyio.current_time()
         took = self._up_since - self._tried_at
-        self._listed.publish(listing)
+        self.listed.publish(listing)
         self._standing.step(Event.LISTED, phase=Phase.SERVE, era=link.era, attempts=0, took=took, restarts=restarts)
         logger.info("%s: ready (%s, %.1f s): %s", self.name, link.era, took, inventory(listing))
 
@@ -165,8 +165,7 @@ class Supervisor:
         if line is not self._line:
             return
         self.main = self._fit = None
-        is_our_end = anyio.current_effective_deadline() == float("-inf")
-        if self._standing.state in (State.READY, State.DEGRADED) and not is_our_end:
+        if self._standing.state in (State.READY, State.DEGRADED):
             self._down_since = anyio.current_time()
             self._standing.step(Event.REOPEN)
 
@@ -189,7 +188,7 @@ class Supervisor:
             with anyio.move_on_after(patience):
                 await self._wanted.wait()
                 return
-            self._listed.drop()
+            self.listed.drop()
             await self._wanted.wait()
 
     def _gives_way(self, line: Line) -> bool:
@@ -258,7 +257,7 @@ class Supervisor:
         side = Side(Era.STATELESS if stateless else Era.HANDSHAKE)
         with anyio.move_on_after(OTHER_ERA):
             try:
-                self._listed.promise((await self.sides.get(side, self.tasks, OTHER_ERA)).capabilities)
+                self.listed.promise((await self.sides.get(side, self.tasks, OTHER_ERA)).capabilities)
             except BackendUnavailable:
                 self._refused.add(side)
 
@@ -338,11 +337,7 @@ class Supervisor:
         if side.able or self.main.sessions_are_cheap:
             self.main.mark(kinds)
         else:
-            self.tasks.start_soon(self._listed.relist, link, kinds)
-
-    def recall(self, listing: Listing) -> None:
-        """What it offered last time, before it is run: it is listed so until it says what it offers now."""
-        self._listed.recall(listing)
+            self.tasks.start_soon(self.listed.relist, link, kinds)
 
     async def settled(self) -> None:
         """Wait until it is known what it offers, or its first attempt has failed."""
@@ -358,7 +353,7 @@ class Supervisor:
     @property
     def is_known(self) -> bool:
         """Whether it is known what it offers."""
-        return self._listed.current is not None
+        return self.listed.current is not None
 
     def restart(self) -> None:
         """End its connections, and open it again at once; calls that come meanwhile wait."""
@@ -372,17 +367,18 @@ class Supervisor:
 
     def give_up(self, *, is_run: bool) -> None:
         """It is not wanted any more: what it offers is listed no longer by it, and whoever waits for it is told."""
-        self._listed.mute()
+        self.listed.mute()
         if not is_run:
             self._standing.end()
 
     async def refresh(self) -> None:
         """List it again now. Raises BackendUnavailable: it is down."""
-        await self._listed.relist(await self.ready(), frozenset(Kind))
+        await self.listed.relist(await self.ready(), frozenset(Kind))
 
     def _last_needed(self) -> float:
         is_followed = bool(self.followed) or self.sides.follows
-        if self._standing.state is not State.READY or self.stats.in_flight or is_followed:
+        is_up = self._standing.state in (State.READY, State.DEGRADED)
+        if not is_up or self.stats.in_flight or is_followed:
             return float("inf")
         return max(self.stats.last, self._up_since)
 
@@ -396,5 +392,5 @@ class Supervisor:
     @property
     def status(self) -> Status:
         """All that can be seen of it from outside."""
-        counts = {kind: len(found) for kind, found in (self._listed.current or Listing()).entries.items()}
-        return replace(self._standing.status, counts=counts, listed_at=self._listed.at)
+        counts = {kind: len(found) for kind, found in (self.listed.current or Listing()).entries.items()}
+        return replace(self._standing.status, counts=counts, listed_at=self.listed.at)

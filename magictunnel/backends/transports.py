@@ -55,17 +55,20 @@ def resolve(config: ServerConfig, secrets: Secrets) -> Target:
     def expand(text: str, where: str) -> str:
         return secrets.expand(text, where, own)
 
-    for written in (*config.env.values(), *config.headers.values()):
-        if "${" not in written:  # most hosts' files have their secrets as they are
-            secrets.remember(written)
+    def expand_secret(text: str, where: str) -> str:
+        value = expand(text, where)
+        if "${" not in text or ":-" in text:  # most hosts' files have their secrets as they are
+            secrets.remember(value)
+        return value
+
     words = (config.command, *config.args) if config.command else ()
     return Target(
         transport=config.type,
         command=tuple(expand(word, "args" if at else "command") for at, word in enumerate(words)),
-        env=get_default_environment() | {key: expand(value, f"env.{key}") for key, value in config.env.items()},
+        env=get_default_environment() | {key: expand_secret(value, f"env.{key}") for key, value in config.env.items()},
         cwd=expand(config.cwd, "cwd") if config.cwd else None,
         url=expand(config.url, "url") if config.url else "",
-        headers={key: expand(value, f"headers.{key}") for key, value in config.headers.items()},
+        headers={key: expand_secret(value, f"headers.{key}") for key, value in config.headers.items()},
     )
 
 
@@ -87,7 +90,8 @@ async def open_wire(
         return
     at(Phase.LAUNCH)
     if target.url and await _is_answered(target.url):
-        raise AddressTaken(f"something else listens at {target.url} already")
+        address = httpx2.URL(target.url).copy_with(userinfo=b"", query=None)
+        raise AddressTaken(f"something else listens at {address} already")
     command = (_executable(target), *target.command[1:])
     async with server_process(name, command, target.env, target.cwd, evidence, guard) as process:
         if target.transport is Transport.STDIO:

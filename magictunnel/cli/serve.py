@@ -27,6 +27,8 @@ from magictunnel.reload import Reloader
 from magictunnel.store.place import store_path
 from magictunnel.telemetry import LEVELS, start_logging
 
+_MOMENT = 1.0
+"""Seconds for servers whose listing is known from before to come up, before it is said how they are."""
 DEFAULT_ADDRESS = "127.0.0.1:8420"
 
 
@@ -91,7 +93,8 @@ def _url(listener: socket.socket) -> str:
 
 async def _announce(gateway: Gateway, file: str, url: str) -> None:
     """Say what is merged and how to reach it, once the servers are up."""
-    with anyio.move_on_after(gateway.config.start_wait):
+    await gateway.settled()
+    with anyio.move_on_after(_MOMENT):
         for name in gateway.status:
             await gateway.tried(name)
     catalog = gateway.live.current

@@ -16,8 +16,6 @@ _IN_WORDS = frozenset({400, 503})
 _LOOKED_AT = 4_096
 _ABOUT_THE_CALL = (-32601, -32602)
 """Codes of errors by somebody who has looked at what was asked: no such method, or wrong params."""
-_EXACTLY = frozenset({FORGOTTEN, "Session terminated", "Session not found", "Invalid Request: Session not found"})
-"""What we and the SDK say, and servers that answer with it under a status of success."""
 _WORDS = re.compile(
     r"session.{0,80}(not found|unknown|invalid|expired|terminated|does not exist|no longer)"
     r"|(no valid|invalid|unknown|missing|expired|could not find|no active|no such|not find).{0,40}session"
@@ -26,26 +24,26 @@ _WORDS = re.compile(
 )
 
 
-def names_lost_session(message: str) -> bool:
-    """Whether the message of a JSON-RPC error can only mean this: the error of a tool may read much alike."""
-    return message in _EXACTLY
-
-
 def is_stale(status: int, body: bytes) -> bool:
     """Whether a server refused a request that named a session because it does not know that session.
 
     Such a request was not executed: it was refused before anybody looked at what it is.
     """
     text = body[:_LOOKED_AT].decode("utf-8", "replace")
-    if _error(text).get("code") in _ABOUT_THE_CALL:
+    answer = _answer(text)
+    if _object(answer.get("error")).get("code") in _ABOUT_THE_CALL:
         return False
-    return status in _GONE or (status in _IN_WORDS and bool(_WORDS.search(text)))
+    if status in _GONE and not isinstance(answer.get("id"), int):  # with our id, it was looked at what was asked
+        return True
+    return status in (*_GONE, *_IN_WORDS) and bool(_WORDS.search(text))
 
 
-def _error(text: str) -> dict[str, Any]:
+def _answer(text: str) -> dict[str, Any]:
     try:
-        answer = json.loads(text)
+        return _object(json.loads(text))
     except (ValueError, RecursionError):
         return {}
-    error = answer.get("error") if isinstance(answer, dict) else None
-    return error if isinstance(error, dict) else {}
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -110,13 +110,13 @@ async def test_what_is_published_is_current_from_now() -> None:
     assert scene.tools == [[X]]
 
 
-async def test_what_is_recalled_is_listed_though_it_was_not_had_since_we_run() -> None:
+async def test_what_is_recalled_is_known_though_it_was_not_had_since_we_run_and_told_to_nobody() -> None:
     scene = Scene()
 
     scene.listed.recall(SAVED)
 
     assert (scene.listed.current, scene.listed.at) == (SAVED, 0.0)
-    assert scene.tools == [[X]]
+    assert scene.tools == []
 
 
 async def test_what_is_dropped_is_told_once() -> None:

@@ -305,7 +305,7 @@ async def test_it_is_known_what_they_offer_when_it_is_of_each() -> None:
         await pool.link_for("a", US)
         assert not pool.is_known
 
-        pool.get("hangs").recall(Listing({Kind.TOOL: ({"name": "x"},)}))
+        pool.get("hangs").listed.recall(Listing({Kind.TOOL: ({"name": "x"},)}))
         assert pool.is_known
         await pool.settled(3_600)
 

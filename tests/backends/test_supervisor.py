@@ -53,7 +53,7 @@ class Watched:
         self.listings: list[Listing | None] = []
         self.supervisor = Supervisor(backend, limits, lambda _name, listing: self.listings.append(listing))
         if saved:
-            self.supervisor.recall(saved)
+            self.supervisor.listed.recall(saved)
 
     @property
     def status(self) -> Status:
@@ -410,7 +410,7 @@ async def test_what_was_saved_is_dropped_when_its_server_stays_away() -> None:
     async with watching(backend, limits=Limits(5.0, 0.05), saved=SAVED) as watched:
         await watched.supervisor.settled()
         assert watched.status.counts == {Kind.TOOL: 1}
-        await watched.until(lambda: watched.listings == [SAVED, None])
+        await watched.until(lambda: watched.listings == [None])
 
 
 # --- degraded
@@ -835,7 +835,7 @@ async def test_what_is_recalled_is_known_and_settled_though_its_server_is_not_up
         await watched.until_is(State.STARTING)
 
         assert (watched.status.counts, watched.status.listed_at) == ({Kind.TOOL: 1}, 0.0)
-        assert watched.listings == [SAVED]
+        assert watched.listings == []
 
 
 async def test_what_a_server_offers_is_known_once_it_was_listed_and_no_longer_when_that_is_dropped() -> None:
@@ -858,7 +858,6 @@ async def test_what_was_recalled_gives_way_to_what_is_offered_now() -> None:
         await watched.until_is(State.READY)
 
         assert [listing and listing.entries[Kind.TOOL] for listing in watched.listings] == [
-            ({"name": "x"},),
             ({"name": "new"},),
         ]
 

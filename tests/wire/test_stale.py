@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from magictunnel.wire.stale import FORGOTTEN, is_stale, names_lost_session
+from magictunnel.wire.stale import is_stale
 
 
 def error(code: int, message: str) -> bytes:
@@ -93,24 +93,10 @@ def test_what_is_no_json_rpc_is_read_as_text(body: bytes) -> None:
     assert is_stale(400, body) is (b"Session not found" in body)
 
 
-@pytest.mark.parametrize(
-    "message", [FORGOTTEN, "Session terminated", "Session not found", "Invalid Request: Session not found"]
-)
-def test_messages_that_can_mean_nothing_else(message: str) -> None:
-    assert names_lost_session(message)
+@pytest.mark.parametrize("status", [404, 410])
+def test_an_error_with_the_number_of_a_call_has_looked_at_the_call(status: int) -> None:
+    def answer(message: str) -> bytes:
+        return json.dumps({"jsonrpc": "2.0", "id": 7, "error": {"code": -32002, "message": message}}).encode()
 
-
-@pytest.mark.parametrize(
-    "message",
-    [
-        "",
-        "session not found in the cinema's schedule",
-        "Session not found: 12",
-        "Error: Session not found",
-        "the database session has expired",
-        "No valid session ID provided",
-    ],
-)
-def test_the_error_of_a_tool_may_read_much_alike(message: str) -> None:
-    """A tool may have sessions of its own; it ran, so it is not called again."""
-    assert not names_lost_session(message)
+    assert not is_stale(status, answer("Resource not found"))
+    assert is_stale(status, answer("Session not found"))
