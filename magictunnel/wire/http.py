@@ -105,10 +105,8 @@ class CallClient(httpx2.AsyncClient):
             self._scopes[number] = scope
             try:
                 response = await super().send(request, **options)
-                if response.is_error and await self._is_stale(response):
-                    return self._stand_in(request, number, FORGOTTEN)
-                if response.is_error and self._answer is not None:
-                    return self._stand_in(request, number, CUT_OFF)
+                if response.is_error and (message := await self._refusal(response)):
+                    return self._stand_in(request, number, message)
                 if response.headers.get("content-type", "").startswith("application/json"):
                     if not await _read_whole(response):
                         return self._stand_in(request, number, TOO_LARGE)
@@ -124,10 +122,18 @@ class CallClient(httpx2.AsyncClient):
                 self._scopes.pop(number, None)
         return self._stand_in(request, number, "cancelled")
 
-    async def _is_stale(self, response: httpx2.Response) -> bool:
-        """Whether it refuses our session; where answers come aside, every request is within one."""
-        named = self._answer is not None or _SESSION in response.request.headers
-        return named and is_stale(response.status_code, await response.aread())
+    async def _refusal(self, response: httpx2.Response) -> str:
+        """What stands in for an error status, if something has to; where answers come aside, anything has to.
+
+        There every request is within a session, else those that name one.
+        """
+        if not await _read_whole(response):
+            return TOO_LARGE
+        is_aside = self._answer is not None
+        named = is_aside or _SESSION in response.request.headers
+        if named and is_stale(response.status_code, response.content):
+            return FORGOTTEN
+        return CUT_OFF if is_aside else ""
 
     async def _ended_early(self) -> None:
         if self.on_early_end is not None:
