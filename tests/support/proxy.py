@@ -37,7 +37,8 @@ class _Pair:
             with contextlib.suppress(*_GONE):
                 if reset:
                     raw = stream.extra(SocketAttribute.raw_socket)
-                    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    with contextlib.suppress(OSError):  # it has been closed meanwhile
+                        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 await anyio.aclose_forcefully(stream)
 
 
