@@ -181,6 +181,11 @@ class Link(Protocol):
         ...
 
     @property
+    def changes(self) -> int:
+        """How often the server has said so far that it offers something else."""
+        ...
+
+    @property
     def needs_no_heartbeat(self) -> bool:
         """Whether nothing is kept between two calls that could die unnoticed."""
         ...

@@ -60,6 +60,7 @@ class McpLink:
         self._wire = wire
         self._terms = terms
         self._dirty: set[Kind] = set()
+        self.changes = 0
         self._wake = anyio.Event()
         self._declares: Json = {}
         self._log_level: str | None = None
@@ -241,6 +242,7 @@ class McpLink:
 
     def mark(self, kinds: frozenset[Kind]) -> None:
         """See `Link.mark`."""
+        self.changes += 1
         self._dirty |= kinds
         self._wake_up()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -17,8 +16,9 @@ from magictunnel.wire.audience import union
 
 COMPANY = 0.1
 """Seconds to wait for more that changes with something."""
+STORMY = 10
 STORM = 1.0
-"""The same, for a server that was listed again twice in as many seconds: it may say so a thousand times in each."""
+"""The same, after a server has said so more than STORMY times in between: some do a thousand times a second."""
 RELIST = 5.0
 """Seconds after which a listing that could not be had is asked for again."""
 
@@ -90,15 +90,16 @@ class Listed:
             LinkLost: it lives no more.
         """
         stale: frozenset[Kind] = frozenset()
-        last = deque((-STORM, -STORM), maxlen=2)
+        calm_from, known = 0.0, link.changes
         while True:
             with anyio.move_on_after(RELIST if stale else float("inf")):
                 stale |= await link.changed()
-            await anyio.sleep(COMPANY if anyio.current_time() - last[0] > STORM else STORM)
+            await anyio.sleep(COMPANY if anyio.current_time() > calm_from else STORM)
             stale |= await _already(link)
             if await self.relist(link, stale):
                 stale = frozenset()
-            last.append(anyio.current_time())
+            calm_from = anyio.current_time() + STORM if link.changes - known > STORMY else 0.0
+            known = link.changes
 
     async def relist(self, link: Link, kinds: frozenset[Kind]) -> bool:
         """Whether these kinds could be listed again."""

@@ -12,7 +12,7 @@ import pytest
 
 from magictunnel.backends import listed
 from magictunnel.backends.base import LinkLost, Terms
-from magictunnel.backends.listed import Listed
+from magictunnel.backends.listed import STORMY, Listed
 from magictunnel.catalog.model import Json, Kind, Listing
 from magictunnel.errors import BackendError, BackendUnavailable
 from tests.support.memory import PlayedBackend, PlayedLink, until
@@ -256,7 +256,8 @@ async def test_a_server_that_says_so_all_the_time_is_listed_no_more_often_than_i
 
 async def say_all_the_time(link: PlayedLink) -> None:
     while True:
-        link.say_changed(Kind.TOOL)
+        for _ in range(STORMY):
+            link.say_changed(Kind.TOOL)
         await anyio.sleep(0.002)
 
 

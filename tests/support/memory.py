@@ -128,7 +128,7 @@ class PlayedLink:
         self.declared: Json | None = None
         self.sessions_are_cheap = False
         self.needs_no_heartbeat = False
-        self.heard = 0
+        self.heard = self.changes = 0
         era = backend.speaks if terms.era is Era.AUTO else terms.era
         self.stateless = era is Era.STATELESS or (era is Era.AUTO and not terms.handshake_first)
         self.may_speak_other_era = backend.speaks is Era.AUTO and terms.era is Era.AUTO
@@ -191,6 +191,7 @@ class PlayedLink:
 
     def say_changed(self, *kinds: Kind) -> None:
         """Announce, as a server does, that it offers something else."""
+        self.changes += 1
         self._dirty |= set(kinds)
         self._moved.set()
 
