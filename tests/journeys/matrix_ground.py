@@ -14,21 +14,17 @@ from uuid import uuid4
 import anyio
 import mcp_types as types
 from anyio.abc import TaskGroup
-from mcp.client import advertise
-from mcp.client.client import Client
 from mcp.client.sse import sse_client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
-from mcp.shared.inbound import MCP_NAME_HEADER
-from mcp.shared.message import SessionMessage
 
 from magictunnel.config.model import ServerConfig
 from tests.journeys.matrix_plan import Way
-from tests.support.jobs import EXTENSION
 from tests.support.process import config_file, gone
 from tests.support.raw import Json
+from tests.support.seat import TappedClient
 from tests.support.talker import Talker, serving
-from tests.support.world import CLIENT_MODE, PATIENCE, world
+from tests.support.world import PATIENCE, world
 
 ROOT = Path(__file__).parents[2]
 HURRY = 0.3
@@ -46,46 +42,11 @@ async def obliging(message: str) -> types.ElicitResult:
     return types.ElicitResult(action="accept", content={"word": message.removeprefix("Say ")})
 
 
-class _Tap:
-    """A stream to write to, with a record of what was written."""
-
-    def __init__(self, stream: Any, sent: list[Json]) -> None:
-        self._stream = stream
-        self._sent = sent
-
-    async def send(self, item: SessionMessage) -> None:
-        self._sent.append(item.message.model_dump(by_alias=True, exclude_unset=True))
-        await self._stream.send(item)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-    async def __aenter__(self) -> _Tap:
-        await self._stream.__aenter__()
-        return self
-
-    async def __aexit__(self, *why: object) -> None:
-        await self._stream.__aexit__(*why)
-
-
 @dataclass
-class Seat:
-    """A real SDK client of the gateway; `heard` and `sent` hold every message on its wire, as it was."""
+class Seat(TappedClient):
+    """A real SDK client of the gateway."""
 
-    era: str
-    heard: list[Json] = field(default_factory=list)
-    sent: list[Json] = field(default_factory=list)
     person: Person = obliging
-    _client: Client | None = None
-
-    @property
-    def client(self) -> Client:
-        assert self._client is not None
-        return self._client
-
-    @property
-    def is_stateless(self) -> bool:
-        return self.era == "stateless"
 
     async def tool(self, tool_name: str, **arguments: Any) -> Any:
         """What a tool says, read as JSON if it is some."""
@@ -93,63 +54,18 @@ class Seat:
         text = result.content[0].text  # type: ignore[union-attr]
         return json.loads(text) if text.startswith("{") else text
 
-    async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait for what others make true; the test bounds it."""
-        while not condition():
-            await anyio.sleep(0.005)
-
     async def until_said(self, expected: Any, tool_name: str, **arguments: Any) -> None:
         """Wait until a tool says just that."""
         while await self.tool(tool_name, **arguments) != expected:
             await anyio.sleep(0.01)
 
-    def told(self, method: str, since: int = 0) -> list[Json]:
-        """The params of notifications of that name that came."""
-        return [message.get("params", {}) for message in self.heard[since:] if message.get("method") == method]
-
-    async def raw(self, method: str, params: Json) -> Json:
-        """A request that no model of the SDK knows, with the envelope of the session; its result as it came."""
-        session = self.client.session
-        data, options = {"method": method, "params": params}, {}
-        session._stamp(data, options)
-        if "taskId" in params:
-            options.setdefault("headers", {})[MCP_NAME_HEADER] = params["taskId"]
-        return dict(await session._dispatcher.send_raw_request(method, data["params"], options))
-
     @asynccontextmanager
     async def opened(self, transport: Any) -> AsyncIterator[Seat]:
         """Sit down, until the block ends."""
-        async with self._with(self._tapped(transport)) as self._client:
+        async with self.over(transport, self._elicited, self._sampled, self._rooted) as self._client:
             await self._client.list_tools()
             yield self
         self._client = None
-
-    def _with(self, transport: Any) -> Client:
-        return Client(
-            transport,
-            mode=CLIENT_MODE[self.era],
-            cache=None,
-            elicitation_callback=self._elicited,
-            sampling_callback=self._sampled,
-            list_roots_callback=self._rooted,
-            extensions=[advertise(EXTENSION)],
-        )
-
-    @asynccontextmanager
-    async def _tapped(self, transport: Any) -> AsyncIterator[Any]:
-        send, receive = anyio.create_memory_object_stream[Any](float("inf"))
-
-        async def pump(read: Any) -> None:
-            async with send:
-                async for item in read:
-                    if isinstance(item, SessionMessage):
-                        self.heard.append(item.message.model_dump(by_alias=True, exclude_unset=True))
-                    await send.send(item)
-
-        async with transport as (read, write), receive, anyio.create_task_group() as tasks:
-            tasks.start_soon(pump, read)
-            yield receive, _Tap(write, self.sent)
-            tasks.cancel_scope.cancel()
 
     async def _elicited(self, _context: Any, params: Any) -> types.ElicitResult:
         return await self.person(params.message)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
@@ -33,29 +31,6 @@ async def until_told(seat: Seat, method: str, tool_name: str, **arguments: Any) 
         with anyio.move_on_after(1.0):
             await seat.until(lambda: bool(seat.told(method, since)))  # noqa: B023
             return said
-
-
-@asynccontextmanager
-async def listening(seat: Seat, **wanted: Any) -> AsyncIterator[None]:
-    """A client of the stateless era hears what it listens for; one of the handshake era is told unasked."""
-    if not seat.is_stateless:
-        yield
-        return
-    async with seat.client.listen(**wanted):
-        yield
-
-
-@asynccontextmanager
-async def following(seat: Seat, uri: str) -> AsyncIterator[None]:
-    """Subscribed to a resource, in the way of the client's era."""
-    if seat.is_stateless:
-        async with seat.client.listen(resource_subscriptions=[uri]) as stream:
-            assert stream.honored.resource_subscriptions == [uri]
-            yield
-        return
-    assert await seat.raw("resources/subscribe", {"uri": uri}) == {}
-    yield
-    assert await seat.raw("resources/unsubscribe", {"uri": uri}) == {}
 
 
 async def created(seat: Seat, name: str, **arguments: Any) -> str:

@@ -21,8 +21,6 @@ from tests.journeys.matrix_ground import HURRY, Ground, Seat, ground, nonce
 from tests.journeys.matrix_plan import WAYS
 from tests.journeys.matrix_steps import (
     created,
-    following,
-    listening,
     logged,
     runs_to_its_end,
     set_level,
@@ -215,7 +213,7 @@ async def test_change_of_templates(on: Ground) -> None:
 
 async def changed(on: Ground, kind: str, told_as: str) -> None:
     sort = SORTS[kind]
-    async with on.seat() as seat, listening(seat, **{f"{told_as}_list_changed": True}):
+    async with on.seat() as seat, seat.listening(**{f"{told_as}_list_changed": True}):
         told = await until_told(seat, sort.news, f"change_{kind}")
         while True:
             names = [one["name"] for one in (await seat.raw(sort.method, {}))[sort.key]]
@@ -226,7 +224,7 @@ async def changed(on: Ground, kind: str, told_as: str) -> None:
 async def test_subscription(on: Ground) -> None:
     async with on.seat() as seat:
         since = len(seat.heard)
-        async with following(seat, PUBLIC):
+        async with seat.following(PUBLIC):
             assert await seat.tool("subscriptions") == {"uris": [WATCHED]}
             await until_told(seat, UPDATED, "touch", uri=WATCHED)
         assert {told["uri"] for told in seat.told(UPDATED, since)} == {PUBLIC}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
@@ -146,7 +144,7 @@ async def cancel(seat: Seat) -> None:
 
 @TALK.probe("list_changed: pushed, or on listen")
 async def list_changed(seat: Seat) -> None:
-    async with _listening(seat, tools_list_changed=True, prompts_list_changed=True):
+    async with seat.listening(tools_list_changed=True, prompts_list_changed=True):
         for kind, trigger in (("tools", "test_trigger_tool_change"), ("prompts", "test_trigger_prompt_change")):
             is_told = False
             while not is_told:
@@ -176,33 +174,10 @@ async def _touched(seat: Seat, uri: str) -> None:
     same({one["uri"] for one in told}, {uri})
 
 
-@asynccontextmanager
-async def _listening(seat: Seat, **wanted: Any) -> AsyncIterator[None]:
-    """A client of the stateless era hears what it listens for; one of the handshake era is told unasked."""
-    if not seat.is_stateless:
-        yield
-        return
-    async with seat.client.listen(**wanted):
-        yield
-
-
-@asynccontextmanager
-async def _following(seat: Seat, uri: str) -> AsyncIterator[None]:
-    """Subscribed to a resource, in the way of the client's era."""
-    if seat.is_stateless:
-        async with seat.client.listen(resource_subscriptions=[uri]) as stream:
-            same(stream.honored.resource_subscriptions, [uri])
-            yield
-        return
-    await seat.raw("resources/subscribe", {"uri": uri})
-    yield
-    await seat.raw("resources/unsubscribe", {"uri": uri})
-
-
 @TALK.probe("subscribe, updated, unsubscribe")
 async def subscription(seat: Seat) -> None:
-    async with _following(seat, OTHER):
-        async with _following(seat, WATCHED):
+    async with seat.following(OTHER):
+        async with seat.following(WATCHED):
             await _touched(seat, WATCHED)
         await seat.until_said(lambda said: json.loads(said) == [OTHER], "probe_followed")
         since = len(seat.heard)
