@@ -179,7 +179,7 @@ class Recorder:
         config.write_text(json.dumps({"mcpServers": entries, "start_wait": "60s"}), encoding="utf-8")
         if route.front == "stdio":
             command = [sys.executable, "-m", "magictunnel", "serve", "--stdio", "-c", str(config)]
-            environ = get_default_environment() | dict([self._mark.split("=")])
+            environ = get_default_environment() | {"MAGICTUNNEL_STORE": "off"} | dict([self._mark.split("=")])
             async with stdio_client(command, environ, str(self._box.root), route.era, capabilities) as client:
                 yield client
             return
