@@ -79,7 +79,6 @@ class McpLink:
             tasks,
         )
         self._talk = talk = Talk(name, terms, exchanges, self._listener, self.mark)
-        wire.on_closed = self._closed
         wire.on_told, wire.on_asked, wire.on_let_go = talk.told, talk.asked, talk.let_go
         self.session = ClientSession(dispatcher=wire, client_info=types.Implementation.model_validate(CLIENT_INFO))
 
@@ -121,6 +120,10 @@ class McpLink:
 
     def start(self, opened: Opened) -> None:
         """Take over what the session has negotiated, and begin to listen."""
+        # Not before: of a connection that is given up for one in the other era, nobody is to hear that it ended.
+        self._wire.on_closed = self._closed
+        if self._wire.is_closed:
+            self._closed()
         self._exchanges.start(opened.version)
         self.may_speak_other_era = opened.may_speak_other_era
         self.declared = None if self.stateless else self._declares

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import anyio
 import pytest
 from mcp.server.mcpserver import MCPServer
 
-from magictunnel.backends.base import LinkLost, Phase, Request
+from magictunnel.backends.base import LinkLost, Phase, Request, Terms
 from magictunnel.backends.link import McpLink
 from magictunnel.backends.mcp import InProcessBackend, McpBackend
 from magictunnel.catalog.model import Kind
@@ -22,7 +22,7 @@ from magictunnel.errors import BackendError, OutcomeUnknown
 from magictunnel.secrets import Secrets
 from magictunnel.wire.caller import Caller
 from tests.support.memory import PlayedBack, raw_link, sent, until
-from tests.support.raw import HANDSHAKE, STATELESS, RawServer, Script, command, tool
+from tests.support.raw import HANDSHAKE, STATELESS, Crash, Json, RawServer, Script, command, tool
 from tests.support.world import ERAS
 
 pytestmark = pytest.mark.anyio
@@ -279,6 +279,39 @@ async def test_a_server_that_hangs_up_on_the_probe_is_opened_with_a_handshake_an
 
     asked = [json.loads(line)["method"] for line in transcript.read_text().splitlines()]
     assert asked.count("server/discover") == 1
+
+
+async def test_a_connection_that_was_given_up_for_another_says_nothing_of_that_one(tmp_path: Path) -> None:
+    script = Script(offers=ALL, crash_on=["server/discover"])
+    told: list[str] = []
+    backend = McpBackend("s", config(command(script, tmp_path)), Secrets({}))
+    with anyio.fail_after(PATIENCE):
+        async with backend.connect(ignored, Terms(unfit=told.append)) as link:
+            assert link.era == HANDSHAKE
+            assert told == []
+
+    assert told == ["the connection was closed"]
+
+
+class Leaver(RawServer):
+    """Answers the handshake, and is gone."""
+
+    def handle(self, message: Json, push: Callable[[Json], None]) -> Json | None:
+        answer = super().handle(message, push)
+        assert answer is not None
+        push(answer)
+        raise Crash
+
+
+async def test_a_connection_that_ends_in_the_very_moment_in_which_it_opens_is_told_of() -> None:
+    told: list[str] = []
+    with anyio.fail_after(PATIENCE):
+        async with raw_link(Script(offers=ALL), Terms(Era.HANDSHAKE, unfit=told.append), Leaver) as (link, _server):
+            assert told == ["the connection was closed"]
+            with pytest.raises(LinkLost):
+                await link.changed()
+
+    assert told == ["the connection was closed"]
 
 
 DIES_ONCE = 'test -e $1 && shift && exec "$@"; touch $1; exit 1'
