@@ -12,10 +12,10 @@ import anyio
 from magictunnel.backends.base import Link, Request, resource, task
 from magictunnel.backends.pool import Pool
 from magictunnel.catalog.extensions import owners
-from magictunnel.catalog.find import find, visible
+from magictunnel.catalog.find import find, reaches, visible
 from magictunnel.catalog.links import Links, Place, republish
 from magictunnel.catalog.merge import MergeRules, is_offered
-from magictunnel.catalog.model import Json, Kind
+from magictunnel.catalog.model import Json, Kind, Visibility
 from magictunnel.catalog.tasks import created_task, original_task, public_task, task_place, with_related, with_task_ids
 from magictunnel.errors import (
     BackendUnavailable,
@@ -122,15 +122,15 @@ class Router:
             self._check_task(call, owner, link)
             asking = replace(call.caller, back=back)
             try:
-                params = addressed(call, owner)
+                params = call.params if self._is_guide(owner) else addressed(call, owner)
                 request = Request(call.method, params, asking, _runs_only_as_task(call), tries.queue)
                 return await link.request(request)
             except BackendUnavailable as error:
-                if tries.unsent:
+                if tries.unsent or error.server != owner.backend:
                     raise tries.unknown or error from error
                 tries.unsent = error
             except OutcomeUnknown as error:
-                if tries.unknown or not may_run_twice(call):
+                if tries.unknown or error.server != owner.backend or not may_run_twice(call):
                     raise
                 tries.unknown = error
             tries.is_waiting = True
@@ -161,7 +161,9 @@ class Router:
                 raise UnknownEntry("task", call.name)
 
     async def _outward(self, call: Call, owner: Place, result: Json) -> Json:
-        """A result with the names and ids that clients know."""
+        """A result with the names and ids that clients know; of a call that was made through another, it has them."""
+        if self._is_guide(owner):
+            return result
         task_id = created_task(result)
         if task_id and (session := self._audience.get(call.caller.session)):
             with suppress(CallError):  # it runs by now: an error would have its client start it once more
@@ -199,13 +201,24 @@ class Router:
             return Place(entry.backend, entry.original)
         choices: list[str] = []
         if call.kind in (Kind.RESOURCE, Kind.TEMPLATE):
-            if place := self._links.owner(call.catalog, call.name, call.caller.allows):
+            place = self._links.owner(call.catalog, call.name, call.caller.allows)
+            if place and not self._is_disabled(call, place):
                 return place
-            choices = self._links.choices(call.catalog, call.name)
+            choices = self._links.choices(call.catalog, call.name, call.caller.allows)
             backend = None if choices or self._links.is_known(call.catalog, call.name) else _only_owner(call)
-            if backend and is_offered(call.kind, call.name, self._rules().of(backend)):
+            offered = backend and is_offered(call.kind, call.name, self._rules().of(backend))
+            if backend and offered and not self._is_disabled(call, Place(backend, call.name)):
                 return Place(backend, call.name)
         raise UnknownEntry(call.kind.word, call.name, hint=_suggestion(call, choices))
+
+    def _is_guide(self, owner: Place) -> bool:
+        """Whether it calls others for its callers: then it is told their names and ids as clients know them."""
+        return owner.backend == self._rules().guide
+
+    def _is_disabled(self, call: Call, place: Place) -> bool:
+        """Whether nobody is to reach what a backend does not list."""
+        kind = call.kind or Kind.RESOURCE
+        return self._rules().seen(kind, place.backend, place.uri, call.name) is Visibility.DISABLED
 
     def _owner_beyond(self, call: Call) -> Place:
         """Who answers what is no entry: a task's own server, or the one whose extension a method belongs to."""
@@ -214,7 +227,7 @@ class Router:
             if place is None:
                 raise UnknownEntry("task", call.name)
             return place
-        backends = owners(call.catalog, call.method)
+        backends = [one for one in owners(call.catalog, call.method) if reaches(call.catalog, one, call.caller.allows)]
         if len(backends) == 1:
             return Place(backends[0], call.name)
         if backends:

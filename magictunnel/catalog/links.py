@@ -6,7 +6,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from typing import NamedTuple
 
-from magictunnel.catalog.find import expansions, find
+from magictunnel.catalog.find import expansions, find, reaches
 from magictunnel.catalog.merge import MergeRules, is_offered
 from magictunnel.catalog.model import EMPTY, Allows, Catalog, Entry, Json, Kind, everything
 from magictunnel.catalog.names import digested_uri, original_uri, public_uri
@@ -43,7 +43,8 @@ class Links:
         entries = (
             [listed] if listed else [entry for entry in makers(catalog, place.uri) if entry.backend == place.backend]
         )
-        return place if not entries or any(map(allows, entries)) else None
+        is_allowed = any(map(allows, entries)) if entries else reaches(catalog, place.backend, allows)
+        return place if is_allowed else None
 
     def is_known(self, catalog: Catalog, uri: str) -> bool:
         """Whether `uri` means something, to whoever may use it."""
@@ -66,12 +67,11 @@ class Links:
             public = digested_uri(alias, uri, "1")
         return self._remember(public, place)
 
-    def choices(self, catalog: Catalog, uri: str) -> list[str]:
-        """What to write instead of a URI that several servers could mean."""
-        listed = catalog.ambiguous.get(uri)
-        return list(
-            listed or (public_uri(self._rules().of(name).alias, uri) for name in sorted(claimants(catalog, uri)))
-        )
+    def choices(self, catalog: Catalog, uri: str, allows: Allows = everything) -> list[str]:
+        """What a caller with these rights can write instead of a URI that several servers could mean."""
+        qualified = (public_uri(self._rules().of(name).alias, uri) for name in sorted(claimants(catalog, uri)))
+        named = catalog.ambiguous.get(uri) or qualified
+        return [name for name in named if self.owner(catalog, name, allows)]
 
     def _meaning(self, catalog: Catalog, uri: str) -> Place | None:
         if entry := find(catalog, Kind.RESOURCE, uri, everything):

@@ -54,6 +54,27 @@ _WORDS = {
 _KEYS = {Kind.TOOL: "name", Kind.PROMPT: "name", Kind.RESOURCE: "uri", Kind.TEMPLATE: "uriTemplate"}
 
 
+class Visibility(StrEnum):
+    """Where an entry is to be seen."""
+
+    AUTO = "auto"
+    """In the list, unless a client is shown the way to search instead."""
+    LISTED = "listed"
+    """In every list."""
+    SEARCH_ONLY = "search-only"
+    """In no list; it is found by searching, and answers to its name."""
+    DISABLED = "disabled"
+    """Nowhere: it is unknown, whoever asks in whatever way."""
+
+
+class View(StrEnum):
+    """What a client is shown of the tools it may use."""
+
+    EVERYTHING = "everything"
+    SEARCH = "search"
+    """Only the tools by which the others are found, and those that are in every list."""
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """What one backend offers now: its definitions per kind, all pages, and what it says of itself."""
@@ -83,6 +104,7 @@ class Entry:
     original: str
     definition: Json
     """As clients see it: the owner's definition with only the public name (and overrides) in it."""
+    visibility: Visibility = Visibility.AUTO
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +128,8 @@ class Catalog:
     """Per kind, by public name, in the order in which they are listed."""
     accepted: Mapping[Kind, Mapping[str, Entry]] = field(default_factory=lambda: EMPTY)
     """Other names a call may use: the bare name where one backend has it, the prefixed name where it is not shown."""
+    guides: Mapping[str, Entry] = field(default_factory=lambda: EMPTY)
+    """Tools by which other entries are found, by public name; listed where those are not."""
     claims: Mapping[str, Mapping[str, Entry]] = field(default_factory=lambda: EMPTY)
     """Resource URIs as their owners write them -> backend -> entry; how links in results are made to resolve."""
     ambiguous: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: EMPTY)
@@ -120,6 +144,9 @@ class Catalog:
     hints: Mapping[Kind, Json] = field(default_factory=lambda: EMPTY)
     """For how long each list may be kept, and by whom."""
     instructions: str = ""
+    """Of all servers, each under its name."""
+    said: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    """Backend -> its instructions."""
 
     def of(self, kind: Kind) -> Mapping[str, Entry]:
         """The entries of one kind, by public name."""

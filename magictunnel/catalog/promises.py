@@ -83,13 +83,9 @@ def _hint(listing: Listing, kind: Kind) -> Json:
     return {"ttlMs": kept, "cacheScope": scope if scope == "public" else "private"}
 
 
-def merged_instructions(listings: Mapping[str, Listing], order: Sequence[str]) -> str:
-    """Each server's instructions under its name, in `order`; long ones are cut, and say so."""
-    sections = [
-        f"# {name}\n{_cut(listings[name].instructions.strip(), MAX_INSTRUCTIONS)}"
-        for name in order
-        if name in listings and listings[name].instructions.strip()
-    ]
+def merged_instructions(said: Mapping[str, str]) -> str:
+    """What each server says (name -> instructions), under its name; what is long is cut, and says so."""
+    sections = [f"# {name}\n{_cut(text.strip(), MAX_INSTRUCTIONS)}" for name, text in said.items() if text.strip()]
     return _cut("\n\n".join(sections), MAX_ALL_INSTRUCTIONS)
 
 

@@ -57,7 +57,7 @@ def _way_of_life(name: str, config: Config) -> object:
 
 def _rules(config: Config) -> object:
     rules = merge_rules(config)
-    return rules, tuple(rules.servers)  # the order counts, and mappings compare without it
+    return rules, tuple(rules.servers), tuple(rules.visibility)  # the order counts, and mappings compare without it
 
 
 def settled(old: Config, new: Config) -> Config:

@@ -1,8 +1,9 @@
-"""One server in, out, on or off, in the text of a config file: nothing else in that text changes, to the byte."""
+"""One server, or rules of visibility, changed in the text of a config file: nothing else in it changes, to the byte."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -19,6 +20,7 @@ from magictunnel.errors import ConfigError
 
 _BOM = "\ufeff"
 _SERVERS = ("mcpServers", "servers")
+_VISIBILITY = "visibility"
 _GONE = object()
 """Stands for the value of a key that is taken out."""
 
@@ -64,6 +66,54 @@ def with_enabled(text: str, file: str, name: str, enabled: bool) -> str:
     for key, value in _switches(entry, _default(document), enabled).items():
         text = _edited(text, parse_text(text, file), (*path, key), value)
     return text
+
+
+def with_visibility(text: str, file: str, rules: Mapping[str, str]) -> str:
+    """`text` with `rules` as all of its `visibility`, in this order. What is as it should be is not touched.
+
+    Rules that come behind others than before are written anew at the end.
+
+    Raises:
+        ConfigError: this text cannot be edited safely.
+    """
+    there = _rules(parse_text(text, file))
+    moved = _moved(there, rules)
+    for key in [key for key in there if key in moved]:
+        text = _edited(text, parse_text(text, file), (_VISIBILITY, key), _GONE)
+    for key, value in rules.items():
+        if key in moved or there.get(key) != value:
+            text = _ruled(text, parse_text(text, file), key, value)
+    for key in [key for key in there if key not in rules]:
+        text = _edited(text, parse_text(text, file), (_VISIBILITY, key), _GONE)
+    return text
+
+
+# --- rules
+
+
+def _rules(document: Document) -> Json:
+    data = {} if document.data is None else document.data
+    if not isinstance(data, dict):
+        raise Place(document).error("should be a mapping", hint="expected `mcpServers`")
+    rules = data.get(_VISIBILITY)
+    if rules is not None and not isinstance(rules, dict):
+        raise Place(document, (_VISIBILITY,)).error("visibility: should be a mapping of names to where they are seen")
+    return rules or {}
+
+
+def _ruled(text: str, document: Document, key: str, value: str) -> str:
+    if document.data is None or _VISIBILITY not in document.data:
+        return _edited(text, document, (_VISIBILITY,), {key: value})
+    return _edited(text, document, (_VISIBILITY, key), value)
+
+
+def _moved(there: Iterable[str], wanted: Iterable[str]) -> set[str]:
+    """The keys of `wanted` that have to be written at the end, whether they are `there` or not, to be in this order."""
+    left = list(wanted)
+    for key in there:
+        if left and key == left[0]:
+            left.pop(0)
+    return set(left)
 
 
 # --- on and off

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from magictunnel.config.discovery import DISCOVERY
 from magictunnel.config.explain import Place, dotted
 from magictunnel.config.model import Problem, ServerConfig
 from magictunnel.config.servers import read_server
@@ -57,6 +58,8 @@ class Entries:
         """
         if server.enabled is False and not any(tool.enabled for tool in server.tools.values()):
             return
+        if name == DISCOVERY:
+            raise place.error(f"{name!r} is the name of MagicTunnel's own tools", hint="choose another")
         alias = server.alias or name
         if alias in self._aliases:
             owner = self._aliases[alias]

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from magictunnel.config.build import KeyPath
+from magictunnel.config.discovery import CodeConfig, DiscoveryConfig, EmbeddingsConfig, FillerConfig
 from magictunnel.config.model import Globs, Naming, ServerSettings, ToolConfig
 from magictunnel.config.text import Document
 from magictunnel.errors import ConfigError
@@ -43,6 +44,10 @@ _NESTED: Mapping[str, type[BaseModel]] = {
     "exclude": Globs,
     "defaults": ServerSettings,
     "naming": Naming,
+    "discovery": DiscoveryConfig,
+    "discovery.embeddings": EmbeddingsConfig,
+    "discovery.filler": FillerConfig,
+    "discovery.code": CodeConfig,
 }
 
 
@@ -102,5 +107,5 @@ def _in_words(fault: Any) -> str:
 
 
 def _hint(path: KeyPath) -> str:
-    model = _NESTED.get(str(path[0]))
+    model = _NESTED.get(".".join(map(str, path[:2]))) or _NESTED.get(str(path[0]))
     return did_you_mean(str(path[-1]), model.model_fields) if model else ""

@@ -18,7 +18,7 @@ from magictunnel.errors import ConfigError
 OUR_NAME = "magictunnel-config.yaml"
 
 _SERVERS = ("mcpServers", "servers")
-_SETTINGS = ("defaults", "naming", "start_wait", "session_idle_timeout", "store")
+_SETTINGS = ("defaults", "naming", "discovery", "visibility", "start_wait", "session_idle_timeout", "store")
 _OUR_KEYS = ("mcpServers", *_SETTINGS, "include")
 _EXPECTED = "expected `mcpServers`, or `servers` as in VS Code: a mapping of names to servers"
 

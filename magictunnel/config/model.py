@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
+from magictunnel.catalog.model import Visibility
 from magictunnel.catalog.names import Prefix
+from magictunnel.config.discovery import DiscoveryConfig
+from magictunnel.config.values import Duration, Frozen, LegalName
 
 DEFAULT_TIMEOUT = 60.0
 DEFAULT_SESSION_IDLE_TIMEOUT = 1_800.0
-
-_DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>ms|s|m|h)?")
-_SECONDS = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "h": 3600.0}
-
-
-def parse_duration(value: Any) -> Any:
-    """`60s`, `500ms`, `2m`, `1h` or a number of seconds -> seconds; anything else is left to pydantic to refuse."""
-    if isinstance(value, str) and (match := _DURATION.fullmatch(value.strip())):
-        return float(match["number"]) * _SECONDS[match["unit"]]
-    return repr(value) if isinstance(value, bool) else value
-
-
-Duration = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=86_400)]
-"""Seconds; written `60s`, `500ms`, `2m`, `1h` or a plain number of seconds."""
-
-LegalName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
 
 
 class Transport(StrEnum):
@@ -61,11 +47,7 @@ class Start(StrEnum):
     LAZY = "lazy"
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Settings(_Frozen):
+class Settings(Frozen):
     """Keys with the same meaning at each level: `defaults`, then a server, then one of its tools. The nearest wins."""
 
     enabled: bool | None = None
@@ -106,7 +88,7 @@ class ToolConfig(Settings):
     """Its public description, instead of the server's."""
 
 
-class Globs(_Frozen):
+class Globs(Frozen):
     """Which entries of a server, by their own names there (resources and templates: by URI). Shell-style globs."""
 
     tools: tuple[str, ...] | None = None
@@ -132,7 +114,7 @@ class ServerConfig(ServerSettings):
     tools: Mapping[str, ToolConfig] = Field(default_factory=dict)
 
 
-class Naming(_Frozen):
+class Naming(Frozen):
     """How public names are made."""
 
     prefix: Prefix = Prefix.ALWAYS
@@ -140,7 +122,7 @@ class Naming(_Frozen):
     max_length: Annotated[int, Field(ge=32, le=128)] = 64
 
 
-class Problem(_Frozen):
+class Problem(Frozen):
     """Why one server's entry, or a whole included file, was left out: `str()` is one line for a person."""
 
     server: str
@@ -167,7 +149,7 @@ class Problem(_Frozen):
         return f"{self.message} ({self.hint})" if self.hint else self.message
 
 
-class Included(_Frozen):
+class Included(Frozen):
     """Another file whose servers are served, too."""
 
     file: str
@@ -178,7 +160,7 @@ class Included(_Frozen):
     """Whether it could be read; if not, that is among the problems."""
 
 
-class Config(_Frozen):
+class Config(Frozen):
     """The whole file and those it includes: the servers that can be used, and a problem for each that cannot."""
 
     servers: Mapping[str, ServerConfig] = Field(default_factory=dict)
@@ -186,6 +168,9 @@ class Config(_Frozen):
     include: tuple[Included, ...] = ()
     defaults: ServerSettings = ServerSettings()
     naming: Naming = Naming()
+    discovery: DiscoveryConfig = DiscoveryConfig()
+    visibility: Mapping[str, Visibility] = Field(default_factory=dict)
+    """Public name (URI), glob of them, or name of a server -> where it is seen; the last one that fits decides."""
     start_wait: Duration = 5.0
     """Seconds the first list may wait for servers that are still starting."""
     session_idle_timeout: Duration = DEFAULT_SESSION_IDLE_TIMEOUT
@@ -214,7 +199,7 @@ DEFAULT_GRACE = 30.0
 DEFAULT_HEARTBEAT = 30.0
 
 
-class Resolved(_Frozen):
+class Resolved(Frozen):
     """Settings with every key decided."""
 
     enabled: bool = True

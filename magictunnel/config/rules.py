@@ -5,6 +5,7 @@ from __future__ import annotations
 from magictunnel.catalog.merge import MergeRules, Override, ServerRules
 from magictunnel.catalog.model import Kind
 from magictunnel.catalog.names import NameRules
+from magictunnel.config.discovery import DISCOVERY, Mode
 from magictunnel.config.model import Config, Globs, Resolved, ServerConfig, Settings, resolve
 
 
@@ -14,6 +15,8 @@ def merge_rules(config: Config) -> MergeRules:
         names=NameRules(config.naming.separator, config.naming.max_length),
         prefix=config.naming.prefix,
         servers={name: _server_rules(name, server, config) for name, server in config.servers.items()},
+        visibility=config.visibility,
+        guide="" if config.discovery.mode is Mode.OFF else DISCOVERY,
     )
 
 

@@ -98,15 +98,13 @@ def test_templates_are_offered_with_resources() -> None:
 
 
 def test_instructions_stand_under_the_name_of_their_server_and_empty_ones_nowhere() -> None:
-    listings = {"a": Listing(instructions="  of a\n"), "b": Listing(instructions=" \n"), "c": Listing(instructions="c")}
-
-    assert merged_instructions(listings, ["c", "b", "a", "absent"]) == "# c\nc\n\n# a\nof a"
-    assert merged_instructions(listings, ["b"]) == ""
+    assert merged_instructions({"c": "c", "b": " \n", "a": "  of a\n"}) == "# c\nc\n\n# a\nof a"
+    assert merged_instructions({"b": " \n"}) == ""
 
 
 def test_long_instructions_are_cut_and_say_so() -> None:
-    fits = merged_instructions({"a": Listing(instructions="i" * MAX_INSTRUCTIONS)}, ["a"])
-    cut = merged_instructions({"a": Listing(instructions="i" * (MAX_INSTRUCTIONS + 1))}, ["a"])
+    fits = merged_instructions({"a": "i" * MAX_INSTRUCTIONS})
+    cut = merged_instructions({"a": "i" * (MAX_INSTRUCTIONS + 1)})
 
     assert fits == "# a\n" + "i" * MAX_INSTRUCTIONS
     assert cut.endswith("i …")
@@ -114,10 +112,7 @@ def test_long_instructions_are_cut_and_say_so() -> None:
 
 
 def test_all_instructions_together_are_bounded() -> None:
-    names = [f"s{number}" for number in range(20)]
-    listings = {name: Listing(instructions="i" * MAX_INSTRUCTIONS) for name in names}
-
-    whole = merged_instructions(listings, names)
+    whole = merged_instructions({f"s{number}": "i" * MAX_INSTRUCTIONS for number in range(20)})
 
     assert len(whole) <= MAX_ALL_INSTRUCTIONS
     assert whole.endswith("…")

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from magictunnel.config.edit import with_enabled, with_server, without_server
+from magictunnel.catalog.model import Visibility
+from magictunnel.config.edit import with_enabled, with_server, with_visibility, without_server
 from magictunnel.config.load import parse
 from magictunnel.config.text import parse_text
 from magictunnel.errors import ConfigError
@@ -387,3 +391,122 @@ def test_an_alias_is_removed_where_nothing_depends_on_it() -> None:
     assert without_server(text, YAML, "c") == text.replace("  c: {<<: *x, timeout: 5}\n", "")
     assert with_server(text, YAML, "d", {"command": "z"}) == text + "  d: {command: z}\n"
     assert "timeout: 5, enabled: false}" in with_enabled(text, YAML, "c", False)
+
+
+# --- rules of visibility
+
+
+def changed(text: str, file: str = YAML, **rules: str) -> str:
+    """`text` after the edit, which says what it is to say."""
+    edited = with_visibility(text, file, rules)
+    assert list(data(edited, file)["visibility"].items()) == list(rules.items())
+    return edited
+
+
+@pytest.mark.parametrize("file", KNOWN)
+def test_the_first_rule_leaves_a_known_file_as_it_was(file: str) -> None:
+    rules = {"a*": "search-only", "größe__\U0001f600": "disabled"}
+    for text in (KNOWN[file], KNOWN[file].replace("\n", "\r\n"), "\ufeff" + KNOWN[file], KNOWN[file].rstrip()):
+        ruled = with_visibility(text, file, rules)
+
+        assert {name: str(seen) for name, seen in parse(ruled, file).visibility.items()} == rules
+        assert parse(ruled, file).servers == parse(text, file).servers
+        assert ("\r\n" in ruled) == ("\r\n" in text)
+        assert without_comma(ruled) == without_comma(text)
+        assert data(with_visibility(ruled, file, {}), file) == data(text, file) | {"visibility": {}}
+
+
+def without_comma(text: str) -> str:
+    """`text` without the rules in it, the comma before them, and white space."""
+    squeezed = "".join(text.removeprefix("\ufeff").split())
+    found = re.fullmatch(r"(.*?),?\"?visibility\"?:\{?\"a\*.*?disabled\"?\}?,?(.*)", squeezed, re.DOTALL)
+    return "".join(found.groups()).replace(",}", "}") if found else squeezed.replace(",}", "}")
+
+
+@pytest.mark.parametrize(
+    ("text", "after"),
+    [
+        ("", "visibility:\n  x: listed\n"),
+        ("mcpServers: {}\n", "mcpServers: {}\nvisibility: {x: listed}\n"),
+        ("mcpServers:\n    a:\n        command: y\n", None),
+        ("visibility:\nmcpServers: {}\n", "visibility:\n  x: listed\nmcpServers: {}\n"),
+        ("visibility: {}  # none\nmcpServers: {}\n", "visibility:  # none\n  x: listed\nmcpServers: {}\n"),
+        ("visibility: {y: auto}\nmcpServers: {}\n", "visibility: {x: listed}\nmcpServers: {}\n"),
+        ("{mcpServers: {}}", '{mcpServers: {}, "visibility": {"x": "listed"}}'),
+    ],
+)
+def test_the_only_rule_of_a_file_of_ours(text: str, after: str | None) -> None:
+    ruled = changed(text, x="listed")
+
+    if after is None:
+        after = text + "visibility:\n    x: listed\n"
+    assert ruled == after
+    assert changed(ruled, x="listed") == ruled
+
+
+RULES = yaml("""
+    # mine
+    visibility:
+      # About a.
+      a: listed  # for now
+      "b*": search-only
+      # About c.
+      c: auto
+
+    mcpServers: {x: {command: y}}  # the end
+    """)
+
+
+def test_a_rule_that_keeps_its_place_changes_only_its_value() -> None:
+    rules = {"a": "listed", "b*": "search-only", "c": "auto"}
+
+    assert changed(RULES, **rules) == RULES
+    assert changed(RULES, **rules | {"a": "disabled"}) == RULES.replace("a: listed", "a: disabled")
+    assert changed(RULES, **rules, d="listed") == RULES.replace("c: auto\n", "c: auto\n  d: listed\n")
+
+
+def test_a_rule_that_is_to_win_is_written_anew_at_the_end() -> None:
+    moved = changed(RULES, **{"b*": "search-only", "c": "auto", "a": "disabled"})
+
+    assert moved == RULES.replace("  # About a.\n  a: listed  # for now\n", "").replace(
+        "c: auto\n", "c: auto\n  a: disabled\n"
+    )
+
+
+def test_a_rule_that_goes_takes_its_comment_along() -> None:
+    assert changed(RULES, a="listed", c="auto") == RULES.replace('  "b*": search-only\n', "")
+    assert changed(RULES, **{"b*": "search-only", "c": "auto"}) == RULES.replace(
+        "  # About a.\n  a: listed  # for now\n", ""
+    )
+
+
+def test_rules_in_json_with_comments() -> None:
+    text = '{\n\t"servers": {}, // none\n\t"visibility": {\n\t\t"a": "auto", // why\n\t\t"b": "listed"\n\t}\n}\n'
+
+    assert changed(text, JSON, a="auto", b="disabled") == text.replace('"listed"', '"disabled"')
+    assert changed(text, JSON, b="listed", a="disabled") == text.replace('\t\t"a": "auto", // why\n', "").replace(
+        '"listed"\n', '"listed",\n\t\t"a": "disabled"\n'
+    )
+    assert changed(CURSOR, JSON, a="listed") == CURSOR[:-1] + ', "visibility": {"a": "listed"}}'
+
+
+def test_rules_that_are_tied_to_something_else_or_no_rules_are_left_to_a_person() -> None:
+    tied = "x: &x {a: auto, b: auto}\nvisibility: *x\n"
+    assert refused(with_visibility, tied, YAML, {"a": "listed", "b": "auto"}).hint == "edit the file by hand"
+    assert "should be a mapping" in refused(with_visibility, "visibility: [a]\n", YAML, {"a": "listed"}).message
+    assert refused(with_visibility, "[]", YAML, {"a": "listed"}).message == "should be a mapping"
+
+
+NAMES = st.sampled_from(["a", "b", "git__*", "größe", "x y", "*", "resource://a?b", "yes", "1"])
+SEEN = st.sampled_from([str(one) for one in Visibility])
+
+
+@settings(deadline=None)
+@given(before=st.dictionaries(NAMES, SEEN), after=st.dictionaries(NAMES, SEEN), file=st.sampled_from([*KNOWN]))
+def test_any_rules_become_any_others(before: dict[str, str], after: dict[str, str], file: str) -> None:
+    text = with_visibility(KNOWN[file], file, before)
+    edited = with_visibility(text, file, after)
+
+    assert list(data(edited, file).get("visibility", {}).items()) == list(after.items())
+    assert data(edited, file)[next(key for key in data(text, file) if key in ("servers", "mcpServers"))]
+    assert parse(edited, file).servers == parse(KNOWN[file], file).servers

@@ -135,7 +135,12 @@ def test_a_file_without_servers_says_what_was_expected(text: str, file: str) -> 
     [
         ("mcpServers: {}\nnameing: {}", 2, "nameing: unknown key", "did you mean 'naming'?"),
         ("servers: {}", 1, "servers: unknown key", "did you mean 'mcpServers'?"),
-        ("mcpServers: {}\nzzz: 1", 2, "zzz: unknown key", "mcpServers, defaults, naming, start_wait"),
+        (
+            "mcpServers: {}\nzzz: 1",
+            2,
+            "zzz: unknown key",
+            "mcpServers, defaults, naming, discovery, visibility, start_wait",
+        ),
         ("mcpServers: {}\ndefaults:\n  tiemout: 3", 3, "defaults.tiemout: unknown key", "did you mean 'timeout'?"),
         ("mcpServers: {}\ndefaults:\n  timeout: soon", 3, "defaults.timeout: should be a duration", ""),
         ("mcpServers: {}\nnaming:\n  prefix: maybe", 3, "'always', 'on-conflict' or 'never'", ""),
