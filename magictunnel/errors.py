@@ -5,6 +5,7 @@
     ├── UnsetVariable           a ${VAR} of one server has no value
     ├── StartFailure            a backend did not come up: phase, cause, remedy
     ├── StoreError              the file that keeps what servers offered cannot be used: file, why, remedy
+    ├── DiscoveryError          something that finding a tool can do without cannot be used: what, why, remedy
     └── CallError               answered to a client: carries its JSON-RPC code and data
         ├── UnknownEntry        no such tool, prompt or resource (or none this caller may see)
         ├── BadParams           the request itself is malformed
@@ -98,6 +99,15 @@ class StoreError(MagicTunnelError):
     def __init__(self, file: str, cause: str, *, hint: str = "") -> None:
         super().__init__(f"store {file}: {cause}", hint=hint)
         self.file = file
+        self.cause = cause
+
+
+class DiscoveryError(MagicTunnelError):
+    """What helps to find a tool (`what`: a model, an endpoint) cannot be used. Tools are found without it."""
+
+    def __init__(self, what: str, cause: str, *, hint: str = "") -> None:
+        super().__init__(f"{what}: {cause}", hint=hint)
+        self.what = what
         self.cause = cause
 
 

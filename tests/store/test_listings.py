@@ -312,4 +312,4 @@ async def test_nothing_but_what_servers_said_is_in_the_file(tmp_path: Path) -> N
     finally:
         connection.close()
 
-    assert set(tables) == {"versions", "listings"}
+    assert set(tables) == {"versions", "listings", "vectors", "usage"}
