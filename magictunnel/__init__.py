@@ -13,6 +13,7 @@ The words
     Interceptor  wraps every Call
     Front        the one MCP server that clients see
     Supervisor   keeps one backend alive
+    Guide        a tool of ours by which others are found; View: what a client is shown, all tools or these
 
 The layers, high to low; an import only points down
     __main__, cli                    the shell
@@ -20,7 +21,7 @@ The layers, high to low; an import only points down
     reload                           the config's files, watched
     gateway                          composition root: builds everything from a Config
     router                           Call -> entry -> backend; deadlines
-    subscriptions                    who wants to hear of what
+    subscriptions | discovery        who wants to hear of what | the right tool: found, filled, called
     pipeline | backends              what happens to every Call | servers reached, spoken to, kept alive
     store | secrets | telemetry      what servers offered | ${VAR} and masking | how we log
     wire                             JSON-RPC lines and processes
@@ -40,5 +41,6 @@ The way of a `tools/call`
 
 The way of a list change
     backend says so -> its supervisor lists that kind again -> equal: stop -> `catalog/merge.py` -> equal: stop ->
-    `catalog/live.py` swaps the catalog -> `front/notify.py` tells each client once, in its own era.
+    `catalog/live.py` swaps the catalog -> `discovery/views.py` says whom it concerns -> `front/notify.py` tells each
+    of these clients once, in its own era.
 """

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 import anyio
 
@@ -21,10 +22,17 @@ from magictunnel.backends.stats import Stats
 from magictunnel.backends.supervisor import Supervisor
 from magictunnel.catalog.links import Links
 from magictunnel.catalog.live import LiveCatalog
-from magictunnel.catalog.model import Conflict, Entry, Kind, Listing
+from magictunnel.catalog.model import Conflict, Entry, Json, Kind, Listing
 from magictunnel.config.changes import Changes, changes, identity, settled
+from magictunnel.config.discovery import DISCOVERY, Mode
 from magictunnel.config.model import Config
 from magictunnel.config.rules import longest_call, merge_rules, needed, settings_of
+from magictunnel.discovery.backend import Discovery
+from magictunnel.discovery.embedding import open_embedder
+from magictunnel.discovery.finder import Finder, everything_of
+from magictunnel.discovery.usage import Usage
+from magictunnel.discovery.vectors import Vectors
+from magictunnel.discovery.views import Views
 from magictunnel.pipeline import pipeline
 from magictunnel.pipeline.call import Handler
 from magictunnel.pipeline.patience import CallLimits
@@ -33,8 +41,10 @@ from magictunnel.secrets import Secrets
 from magictunnel.store.memory import Memory
 from magictunnel.subscriptions import Subscriptions
 from magictunnel.wire.audience import Audience
+from magictunnel.wire.caller import Rights, no_limits
 from magictunnel.wire.guard import Guard
 
+_OWN_LIMITS = Limits(start_timeout=30.0, grace=0.0)
 _GREETING = 1.0
 """Seconds that a host which started us may take to say its first word."""
 
@@ -45,14 +55,25 @@ class Gateway:
     """One MCP server's worth of many: the live catalog, and the one way into it."""
 
     def __init__(
-        self, config: Config, secrets: Secrets, audience: Audience, memory: Memory, own: Sequence[Backend]
+        self,
+        config: Config,
+        secrets: Secrets,
+        audience: Audience,
+        memory: Memory,
+        own: Sequence[Backend],
+        rights: Rights,
+        store: Path | None,
     ) -> None:
         self.config = config
         self.secrets = secrets
+        self.rights = rights
+        """What each client may use."""
         self.audience = audience
         """The client sessions that are connected."""
         self.live = LiveCatalog(merge_rules(config))
         self.live.subscribe(_tell_of_change)
+        self.views = Views(self.live, lambda: self.config.discovery)
+        """What each client is shown."""
         self._publish = publisher(self.live)
         self._memory = memory
         self._guard = Guard()
@@ -76,8 +97,47 @@ class Gateway:
         """Told, synchronously, of each server that comes into another state. See also `live.subscribe`."""
         self._greets = False
         self._settled = anyio.Event()
+        self._usage = Usage(self.live, store)
+        self.vectors = self._made_vectors(store)
+        """Of what is offered; None: things are found by their words."""
+        self.finder = Finder(self.live, self._usage, self.vectors)
+        """Finds what is offered, by what is wanted."""
+        self._discovery = Discovery(
+            self.live, lambda: self.config.discovery, lambda: self.handle, self.finder, self._usage, secrets
+        )
         for backend in (*map(self._backend, needed(config)), *own):
             pool.add(self._supervisor(backend))
+        self._discover(is_wanted=config.discovery.mode is not Mode.OFF)
+
+    @property
+    def discovery_facts(self) -> Json:
+        """How tools are found here, for the person who runs it."""
+        vectors = self.vectors
+        if vectors is None:
+            return self.views.facts | {"embeddings": None}
+        done, wanted = vectors.progress
+        made = {"done": done, "wanted": wanted, "is_ready": vectors.is_ready, "failed": vectors.failed}
+        return self.views.facts | {"embeddings": made}
+
+    def _made_vectors(self, store: Path | None) -> Vectors | None:
+        wanted = self.config.discovery.embeddings
+        if wanted is None:
+            return None
+        vectors = Vectors(lambda: open_embedder(wanted, self.secrets, Path(self.config.file).parent), store)
+        self.live.subscribe(lambda _kinds: vectors.wanted(everything_of(self.live.current)))
+        return vectors
+
+    def _discover(self, *, is_wanted: bool) -> None:
+        """Have the tools of discovery offered, or not."""
+        is_there = DISCOVERY in self._pool.status
+        offered = self._discovery.backend.offered() if is_wanted else None
+        if is_there and not is_wanted:
+            self._pool.remove(DISCOVERY)
+        elif is_wanted and not is_there:
+            supervisor = Supervisor(self._discovery.backend, _OWN_LIMITS, self._publish, self.audience)
+            supervisor.listed.recall(offered)
+            self._pool.add(supervisor)
+        self.live.replace(DISCOVERY, offered)
 
     def mask(self, text: str) -> str:
         """`text` without any secret that was given to a server."""
@@ -85,13 +145,13 @@ class Gateway:
 
     @property
     def status(self) -> Mapping[str, Status]:
-        """Each backend's status, by name."""
-        return self._pool.status
+        """Each server's status, by name."""
+        return _of_servers(self._pool.status)
 
     @property
     def stats(self) -> Mapping[str, Stats]:
-        """What the calls of each backend came to, by name."""
-        return self._pool.stats
+        """What the calls of each server came to, by name."""
+        return _of_servers(self._pool.stats)
 
     def timeout_of(self, entry: Entry) -> float:
         """Seconds that a call of `entry` may take."""
@@ -116,6 +176,10 @@ class Gateway:
         with self._guard:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._memory.run, name="memory")
+                tasks.start_soon(self._usage.run, name="usage")
+                tasks.start_soon(self.finder.run, self._is_searched, name="index")
+                if self.vectors is not None:
+                    tasks.start_soon(self.vectors.run, name="vectors")
                 await self._recall()
                 with anyio.move_on_after(_GREETING if self._greets else 0):
                     await self.audience.met()
@@ -147,6 +211,9 @@ class Gateway:
         what = changes(self.config, new)
         self.config = new
         self._limits_of.cache_clear()
+        is_discovered = new.discovery.mode is not Mode.OFF
+        if not is_discovered:  # while it is known whose tools these are
+            self._discover(is_wanted=False)
         self.live.rule(merge_rules(new))
         running = self._pool.status.keys()
         for name in {*what.removed, *what.restarted} & running - set(needed(new)):
@@ -158,8 +225,17 @@ class Gateway:
                 self._pool.add(self._supervisor(self._backend(name)))
         for name in set(what.kept) & set(needed(new)):
             self._pool.get(name).patience = longest_call(new, name)
+        if is_discovered:
+            self._discover(is_wanted=True)
         self._pool.order(new.servers)
+        self.views.look()
         return what
+
+    def _is_searched(self) -> bool:
+        """Whether clients will probably search, by how much there is."""
+        discovery = self.config.discovery
+        is_much = len(self.live.current.of(Kind.TOOL)) > discovery.max_tools
+        return discovery.mode is Mode.SEARCH or (is_much and discovery.mode is Mode.AUTO)
 
     def restart(self, name: str) -> None:
         """Open a server anew. Raises BackendUnavailable: there is none of that name."""
@@ -174,6 +250,8 @@ class Gateway:
         return await self._pool.get(name).tried()
 
     def _limits(self, backend: str, kind: Kind | None, name: str) -> CallLimits:
+        if backend == DISCOVERY:  # what is called through it has limits of its own
+            return CallLimits(float("inf"), settings_of(self.config, backend).ask_timeout)
         settings = settings_of(self.config, backend, kind, name)
         return CallLimits(settings.timeout, settings.ask_timeout)
 
@@ -204,12 +282,15 @@ def build(
     backends: Sequence[Backend] = (),
     audience: Audience | None = None,
     store: Path | None = None,
+    rights: Rights = no_limits,
 ) -> Gateway:
     """Put a gateway together: a backend for each server of `config`, and `backends` of our own beside them.
 
-    `audience`: whom it serves, where that is known beforehand. `store`: the file that keeps what servers offered.
+    `audience`: whom it serves, where that is known beforehand. `store`: the file that keeps what servers offered, and
+    what became of it. `rights`: what each client may use.
     """
-    return Gateway(config, secrets or own_secrets(), audience or Audience(grows=True), Memory(store), backends)
+    audience = audience or Audience(grows=True)
+    return Gateway(config, secrets or own_secrets(), audience, Memory(store), backends, rights, store)
 
 
 @asynccontextmanager
@@ -239,6 +320,14 @@ def publisher(live: LiveCatalog) -> Callable[[str, Listing | None], None]:
 
 def _tell_of_change(kinds: frozenset[Kind]) -> None:
     logger.info("the catalog has changed: %s", ", ".join(f"{kind.word}s" for kind in Kind if kind in kinds))
+
+
+T = TypeVar("T")
+
+
+def _of_servers(found: Mapping[str, T]) -> Mapping[str, T]:
+    """Without what we keep for ourselves."""
+    return {name: one for name, one in found.items() if name != DISCOVERY}
 
 
 def own_secrets() -> Secrets:

@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ _CALM = 0.15
 _LOOK = 5.0
 """Seconds after which the files are looked at though nothing was heard of them: some folders cannot be watched."""
 
-_AT_START = ("session_idle_timeout", "store")
+_AT_START = ("session_idle_timeout", "store", "discovery.embeddings")
 """Keys that are read once."""
 
 _Stamp = tuple[int, ...] | None
@@ -55,7 +56,7 @@ class Reloader:
             if problem not in old.problems:
                 logger.error("%s; what ran goes on as it was", problem)
         for key in _AT_START:
-            if getattr(new, key) != getattr(old, key):
+            if attrgetter(key)(new) != attrgetter(key)(old):
                 logger.warning("config: `%s` holds from the next start on", key)
         if not what.is_nothing:
             logger.info("config: %s", told(what))

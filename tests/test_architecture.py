@@ -46,12 +46,11 @@ def test_the_architecture_page_names_every_module_and_no_other() -> None:
     tree = re.search(r"```text\nmagictunnel/\n(.*?)```", page, re.DOTALL)
     assert tree is not None
     named: set[str] = set()
-    folder = ""
+    folders: list[str] = []
     for line in tree[1].splitlines():
-        if found := re.match(r"  (\w+)/ ", line):
-            folder = found[1] + "/"
-        if found := re.match(r"( +)(\w+\.py)", line):
-            named.add((folder if len(found[1]) > 2 else "") + found[2])
+        if found := re.match(r"( +)(\w+(?:/|\.py)) ", line):
+            folders[len(found[1]) // 2 - 1 :] = [found[2]]
+            named |= {"".join(folders)} if found[2].endswith(".py") else set()
     actual = {str(path.relative_to(ROOT / "magictunnel")) for path in MODULES if path.parent.name == "magictunnel"}
     actual |= {
         str(path.relative_to(ROOT / "magictunnel"))
@@ -62,11 +61,13 @@ def test_the_architecture_page_names_every_module_and_no_other() -> None:
 
 
 def test_every_config_key_stands_in_the_documentation() -> None:
+    from magictunnel.config.discovery import CodeConfig, DiscoveryConfig, EmbeddingsConfig, FillerConfig
     from magictunnel.config.model import Config, Naming, ServerConfig, ServerSettings, ToolConfig
 
     page = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
     told_otherwise = {"servers", "problems", "notes", "file"}
-    for model in (Config, Naming, ServerConfig, ServerSettings, ToolConfig):
+    models = (Config, Naming, ServerConfig, ServerSettings, ToolConfig)
+    for model in (*models, DiscoveryConfig, EmbeddingsConfig, FillerConfig, CodeConfig):
         assert not {key for key in model.model_fields if f"`{key}`" not in page} - told_otherwise, model
 
 

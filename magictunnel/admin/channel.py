@@ -106,7 +106,8 @@ class Channel:
 
     async def _status(self, _request: Json) -> Json:
         gateway = self._gateway
-        return all_facts(gateway.status, gateway.stats, gateway.config.problems)
+        servers = all_facts(gateway.status, gateway.stats, gateway.config.problems)
+        return servers | {"discovery": gateway.discovery_facts}
 
     async def _reload(self, request: Json) -> Json:
         """Go by the config as it is now; with a `server`, tell how that one's attempt ended."""

@@ -24,6 +24,7 @@ from mcp_types import (
 
 from magictunnel.catalog.model import Json
 from magictunnel.wire.caller import Caller, progress_token
+from magictunnel.wire.written import unsent
 
 CLIENT_INFO = {"name": "magictunnel", "title": "MagicTunnel", "version": version_of("magictunnel")}
 """Who we are to a backend."""
@@ -70,11 +71,24 @@ def enveloped(params: Json, version: str, caller: Caller, number: int, *, statel
 
 
 def headers(method: str, params: Json, version: str, *, stateless: bool, mirrored: HeaderMap) -> dict[str, str]:
-    """The HTTP headers that go with a request; transports without headers ignore them."""
+    """The HTTP headers that go with a request; transports without headers ignore them.
+
+    Raises:
+        BadParams: what is mirrored in them is no whole text.
+    """
     sent = {MCP_PROTOCOL_VERSION_HEADER: version}
     if not stateless:
         return sent
     sent[MCP_METHOD_HEADER] = method
+    try:
+        return sent | _mirrored(method, params, mirrored)
+    except UnicodeEncodeError as error:
+        raise unsent(error) from error
+
+
+def _mirrored(method: str, params: Json, mirrored: HeaderMap) -> dict[str, str]:
+    """What stands in the params, for whoever reads only headers."""
+    sent = {}
     name = params.get("taskId" if method.startswith("tasks/") else NAME_BEARING_METHODS.get(method, ""))
     if isinstance(name, str):
         sent[MCP_NAME_HEADER] = encode_header_value(name)

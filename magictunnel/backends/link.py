@@ -80,6 +80,7 @@ class McpLink:
         )
         self._talk = talk = Talk(name, terms, exchanges, self._listener, self.mark)
         wire.on_told, wire.on_asked, wire.on_let_go = talk.told, talk.asked, talk.let_go
+        wire.on_lost = lambda what: logger.warning("%s: %s", name, what)
         self.session = ClientSession(dispatcher=wire, client_info=types.Implementation.model_validate(CLIENT_INFO))
 
     async def __aenter__(self) -> McpLink:
@@ -224,7 +225,7 @@ class McpLink:
             await self._exchanges.send("resources/unsubscribe", {"uri": topic.name}, US)
 
     async def tell(self, method: str, params: Json) -> None:
-        """See `Link.tell`."""
+        """See `Link.tell`; what cannot be written is dropped."""
         await self._wire.notify(method, params)
 
     async def ping(self) -> None:

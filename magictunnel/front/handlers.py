@@ -16,10 +16,10 @@ from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST
 from pydantic import ValidationError
 
 from magictunnel.catalog.extensions import TASKS, owners
-from magictunnel.catalog.find import visible
 from magictunnel.catalog.live import LiveCatalog
 from magictunnel.catalog.model import Json, Kind
 from magictunnel.catalog.promises import can_subscribe, offers, told_to
+from magictunnel.discovery.views import Views
 from magictunnel.errors import CallError, MethodNotOffered, MissingCapability
 from magictunnel.front.back import Context, RequestBack, Wants, wants_of
 from magictunnel.front.decode import (
@@ -43,7 +43,7 @@ from magictunnel.front.sessions import Sessions
 from magictunnel.pipeline.call import Call, Handler
 from magictunnel.telemetry import call_id
 from magictunnel.wire.audience import Audience
-from magictunnel.wire.caller import Back, Caller
+from magictunnel.wire.caller import Back, Caller, Rights, no_limits
 
 LISTEN = "subscriptions/listen"
 SUBSCRIBE = ("resources/subscribe", "resources/unsubscribe")
@@ -63,6 +63,12 @@ class Source(Protocol):
 
     @property
     def live(self) -> LiveCatalog: ...
+
+    @property
+    def views(self) -> Views: ...
+
+    @property
+    def rights(self) -> Rights: ...
 
     @property
     def handle(self) -> Handler: ...
@@ -111,7 +117,7 @@ class Handlers:
         self._page_size = page_size
         self._count = 0
         self._idle = anyio.Event()
-        self.sessions = Sessions(source.audience, source.unsubscribe, lambda: self.tasks)
+        self.sessions = Sessions(source.audience, source.unsubscribe, lambda: self.tasks, source.rights)
         self.streams = Streams(lambda: self.tasks)
         self.parking = Parking()
         self.tasks: TaskGroup | None = None
@@ -188,7 +194,9 @@ class Handlers:
             return result
         # As the servers wrote them: the SDK's models know only what their revision does.
         told = told_to(self._source.live.current.capabilities, stateless=ctx.method != "initialize")
-        return result | {"capabilities": told}
+        said = self._source.views.instructions(self._caller(ctx))
+        others = {key: value for key, value in result.items() if key != "instructions"}
+        return others | {"capabilities": told} | ({"instructions": said} if said else {})
 
     async def idle(self) -> None:
         """Wait until no request is being answered. A request that has just been read is given a moment to begin."""
@@ -214,7 +222,7 @@ class Handlers:
         caller = self._caller(ctx)
         if not offers(catalog.capabilities, kind):
             raise MethodNotOffered(ctx.method)
-        given, cursor = page(visible(catalog, kind, caller.allows), params_of(ctx).get("cursor"), self._page_size)
+        given, cursor = page(self._source.views.listed(caller, kind), params_of(ctx).get("cursor"), self._page_size)
         result: Json = {kind.value: [entry.definition for entry in given], **catalog.hints.get(kind, {})}
         return result | {"nextCursor": cursor} if cursor else result
 
@@ -309,11 +317,13 @@ class Handlers:
             MCPError: a session of the handshake era that has not shaken hands.
         """
         if is_stateless(ctx):
-            return stateless_caller(params_of(ctx))
-        caller = self.sessions.caller(ctx)
-        if caller is None:
+            caller = stateless_caller(params_of(ctx))
+            rights = self._source.rights
+            return caller if rights is no_limits else replace(caller, allows=rights(caller))
+        known = self.sessions.caller(ctx)
+        if known is None:
             raise MCPError(INVALID_REQUEST, "This session is not initialized")
-        return caller
+        return known
 
     def _wants(self, ctx: Context, caller: Caller) -> Wants:
         return caller.wants if caller.stateless else wants_of(lambda: self.sessions.caller(ctx))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -84,13 +84,18 @@ class Streams:
 
     def __init__(self, tasks: Tasks = lambda: None) -> None:
         self._tasks = tasks
-        self._open: set[Stream] = set()
+        self._open: dict[Stream, Caller] = {}
 
     def __len__(self) -> int:
         return len(self._open)
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Stream]:
         return iter(list(self._open))
+
+    @property
+    def listeners(self) -> list[Caller]:
+        """Whose streams they are, each with its stream as the way back."""
+        return list(self._open.values())
 
     async def serve(self, ctx: Context, params: Json, caller: Caller, follow: Follow, forget: Forget) -> Json:
         """Serve one stream, until its client closes it or we end.
@@ -105,13 +110,13 @@ class Streams:
             raise TooMany(MAX_STREAMS, "listen streams", hint="close one")
         stream = Stream(ctx, wanted, self._tasks)
         listener = replace(caller, back=stream)
-        self._open.add(stream)
+        self._open[stream] = listener
         try:
             await stream.acknowledge(await _honoured(wanted, listener, follow))
             await stream.ended.wait()
             return stream.result
         finally:
-            self._open.discard(stream)
+            del self._open[stream]
             with anyio.CancelScope(shield=True), anyio.move_on_after(_PATIENCE):
                 await forget(listener)
 

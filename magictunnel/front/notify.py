@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import anyio
 
 from magictunnel.catalog.model import Kind
-from magictunnel.front.back import SessionBack
-from magictunnel.front.listen import Stream, Streams
+from magictunnel.discovery.views import Differs
+from magictunnel.front.listen import Streams
 from magictunnel.front.sessions import Sessions
+from magictunnel.wire.caller import Back
 
 COMPANY = 0.05
 """Seconds to wait after a change for others that come with it."""
@@ -28,7 +29,7 @@ class Notifier:
     def __init__(self, sessions: Sessions, streams: Streams) -> None:
         self._sessions = sessions
         self._streams = streams
-        self._news: dict[tuple[str, SessionBack | Stream], None] = {}
+        self._news: dict[tuple[str, Back], None] = {}
         self._wake = anyio.Event()
 
     @property
@@ -36,14 +37,13 @@ class Notifier:
         """Whether there is nothing left to tell anybody."""
         return not self._news and all(back.is_quiet for back in (*self._sessions.backs, *self._streams))
 
-    def changed(self, kinds: frozenset[Kind]) -> None:
-        """Have the clients of this moment told that these lists differ now. Returns at once; changes close together
+    def changed(self, differs: Differs) -> None:
+        """Have the clients of this moment told which lists differ for them now. Returns at once; changes close together
         are told together, and a client that comes later lists what is new anyway.
         """
-        sessions = [back for back in self._sessions.backs if back.is_open]
-        for concerned, method in _NEWS:
-            if concerned & kinds:
-                self._news |= {(method, back): None for back in (*sessions, *self._streams)}
+        for caller in (*self._sessions.open_ones, *self._streams.listeners):
+            kinds = differs(caller)
+            self._news |= {(method, caller.back): None for concerned, method in _NEWS if concerned & kinds}
         self._wake.set()
 
     async def run(self) -> None:

@@ -39,7 +39,7 @@ class FrontServer(Server[Any]):
         self._source = source
         self._handlers = Handlers(source, self.server_info_stamp, page_size)
         self.notifier = Notifier(self._handlers.sessions, self._handlers.streams)
-        source.live.subscribe(self.notifier.changed)
+        source.views.subscribe(self.notifier.changed)
         self.add_request_handler("server/discover", RequestParams, self._discover)
         self.middleware[:] = [self._handlers]
 
@@ -68,14 +68,12 @@ class FrontServer(Server[Any]):
             server_version=self.version,
             title=self.title,
             capabilities=self._capabilities(),
-            instructions=self._source.live.current.instructions or None,
         )
 
     async def _discover(self, _ctx: Context, _params: RequestParams) -> DiscoverResult:
         return DiscoverResult(
             supported_versions=list(MODERN_PROTOCOL_VERSIONS),
             capabilities=self._capabilities(),
-            instructions=self._source.live.current.instructions or None,
         )
 
     async def _never(self, _ctx: Context, _params: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
+from dataclasses import replace
 from itertools import count
 
 from mcp.server.connection import Connection
@@ -12,7 +13,7 @@ from magictunnel.catalog.model import Json
 from magictunnel.front.back import Context, SessionBack, connection_of, wants_of
 from magictunnel.front.outbox import Tasks
 from magictunnel.wire.audience import Audience
-from magictunnel.wire.caller import Caller
+from magictunnel.wire.caller import Caller, Rights, no_limits
 
 MAX_NAME = 64
 """Characters of a client's name that are kept."""
@@ -25,9 +26,14 @@ class Sessions:
     """Keeps the audience of our servers."""
 
     def __init__(
-        self, audience: Audience, on_end: Callable[[Caller], Awaitable[None]], tasks: Tasks = lambda: None
+        self,
+        audience: Audience,
+        on_end: Callable[[Caller], Awaitable[None]],
+        tasks: Tasks = lambda: None,
+        rights: Rights = no_limits,
     ) -> None:
         self._tasks = tasks
+        self._rights = rights
         self._audience = audience
         self._on_end = on_end
         self._numbers = count(1)
@@ -41,6 +47,11 @@ class Sessions:
         """The ways back to each of them."""
         return [caller.back for caller in self._audience.callers if isinstance(caller.back, SessionBack)]
 
+    @property
+    def open_ones(self) -> list[Caller]:
+        """Those that have shaken hands."""
+        return [one for one in self._audience.callers if isinstance(one.back, SessionBack) and one.back.is_open]
+
     def open(self, ctx: Context, about: Json) -> None:
         """A client shakes hands; `about`: the params of its `initialize`."""
         connection = connection_of(ctx)
@@ -48,16 +59,15 @@ class Sessions:
         key = known.session if known else f"h{next(self._numbers)}"
         info, capabilities = about.get("clientInfo"), about.get("capabilities")
         name = info.get("name") if isinstance(info, dict) else None
-        self._audience.join(
-            Caller(
-                str(name or "unnamed client")[:MAX_NAME],
-                session=key,
-                capabilities=capabilities if isinstance(capabilities, dict) else {},
-                back=known.back
-                if known
-                else SessionBack(connection, wants_of(lambda: self._audience.get(key)), self._tasks),
-            )
+        caller = Caller(
+            str(name or "unnamed client")[:MAX_NAME],
+            session=key,
+            capabilities=capabilities if isinstance(capabilities, dict) else {},
+            back=known.back
+            if known
+            else SessionBack(connection, wants_of(lambda: self._audience.get(key)), self._tasks),
         )
+        self._audience.join(replace(caller, allows=self._rights(caller)))
         if known is None:
             self._keys[connection] = key
             connection.exit_stack.push_async_callback(self._close, connection)

@@ -9,6 +9,7 @@ import anyio
 
 from magictunnel.catalog.model import Json
 from magictunnel.wire.caller import Caller, most_verbose
+from magictunnel.wire.written import is_writable
 
 RELAYED: Json = {"elicitation": {"form": {}, "url": {}}, "sampling": {"tools": {}, "context": {}}, "roots": {}}
 """What we can relay: declared to a server while no client is known whose capabilities could be told instead."""
@@ -22,7 +23,7 @@ class Audience:
     def __init__(self, callers: Iterable[Caller] = (), *, grows: bool = False) -> None:
         """`grows`: whether others may come, who can do more than those who are here."""
         self.grows = grows
-        self._callers = {caller.session: caller for caller in callers}
+        self._callers = {caller.session: _tellable(caller) for caller in callers}
         self._on_leave: list[Callable[[str], None]] = []
         self._met = anyio.Event()
 
@@ -36,7 +37,7 @@ class Audience:
 
     def join(self, caller: Caller) -> None:
         """A session has opened."""
-        self._callers[caller.session] = caller
+        self._callers[caller.session] = _tellable(caller)
 
     def leave(self, session: str) -> None:
         """A session has ended; whoever keeps something for it lets go."""
@@ -95,6 +96,14 @@ class _One(Audience):
     def callers(self) -> list[Caller]:
         caller = self._whole.get(self._session)
         return [caller] if caller else []
+
+
+def _tellable(caller: Caller) -> Caller:
+    """`caller` with those of its capabilities that can be told: one that cannot would keep us from every server."""
+    if is_writable(caller.capabilities):
+        return caller
+    able = {key: value for key, value in caller.capabilities.items() if is_writable({key: value})}
+    return replace(caller, capabilities=able)
 
 
 def union(capabilities: Iterable[Json]) -> Json:

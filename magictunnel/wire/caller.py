@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -83,6 +83,15 @@ class Caller:
         if self.log_level is None:
             return not self.stateless
         return level not in LEVELS or LEVELS.index(level) >= LEVELS.index(self.log_level)
+
+
+Rights = Callable[[Caller], Allows]
+"""What a client may use, given what it says of itself. Equal rights are equal objects: they tell clients apart."""
+
+
+def no_limits(_caller: Caller) -> Allows:
+    """The rights of everybody where nobody's are limited."""
+    return everything
 
 
 def progress_token(params: Mapping[str, Any]) -> str | int | None:

@@ -12,6 +12,7 @@ from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
 from mcp_types import ErrorData, RequestId
 
 from magictunnel.catalog.model import Json
+from magictunnel.wire.written import Outlet, Writer
 
 
 class WireDispatcher(JSONRPCDispatcher[Any]):
@@ -32,6 +33,16 @@ class WireDispatcher(JSONRPCDispatcher[Any]):
     """Takes a notification, or returns None to leave it to the session."""
     on_asked: Callable[[str, Json], Awaitable[Json] | None] | None = None
     """Answers a request of the server, or returns None to leave it to the session."""
+    on_lost: Callable[[str], None] | None = None
+    """Told of an answer or a notification that could not be written, and so did not reach the server."""
+
+    def __init__(self, incoming: Any, outgoing: Outlet) -> None:
+        """`incoming` and `outgoing` are a transport's streams of messages; see `Writer` for what is sent."""
+        super().__init__(incoming, Writer(outgoing, self._lost))
+
+    def _lost(self, what: str) -> None:
+        if self.on_lost is not None:
+            self.on_lost(what)
 
     async def let_go(self) -> None:
         """A server has closed the stream of the request in whose context this is; the answer comes on another."""

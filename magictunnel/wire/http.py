@@ -55,6 +55,14 @@ class CallClient(httpx2.AsyncClient):
         self._scopes: dict[Any, anyio.CancelScope] = {}
         self._streams: dict[Any, httpx2.Response] = {}
 
+    def build_request(self, method: str, url: httpx2.URL | str, *, json: Any = None, **options: Any) -> httpx2.Request:
+        """See `httpx2.AsyncClient.build_request`; JSON that is written already (see `written`) goes as it is."""
+        if not isinstance(json, bytes):
+            return super().build_request(method, url, json=json, **options)
+        request = super().build_request(method, url, content=json, **options)
+        request.headers.setdefault("content-type", "application/json")
+        return request
+
     def answer_aside(self, answer: Callable[[Any, str], None]) -> None:
         """Answers come on another stream: what stands in for one goes to `answer` (number, message)."""
         self._answer = answer

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable
 
 from mcp.shared.dispatcher import as_request_id
 from mcp.shared.message import SessionMessage
-from mcp_types import PARSE_ERROR, ErrorData, JSONRPCError, jsonrpc_message_adapter
+from mcp_types import PARSE_ERROR, ErrorData, JSONRPCError, JSONRPCMessage, jsonrpc_message_adapter
 from pydantic import ValidationError
 
 MAX_LINE = 64 * 1024 * 1024
@@ -69,5 +69,14 @@ def _answered_id(line: bytes) -> int | str | None:
 
 
 def encode(message: SessionMessage) -> bytes:
-    """One line, newline included."""
-    return message.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n"
+    """One line, newline included. Raises ValueError as `as_json` does."""
+    return as_json(message.message) + b"\n"
+
+
+def as_json(message: JSONRPCMessage) -> bytes:
+    """A message as the JSON that goes over any wire, on one line; numbers that JSON does not have become null.
+
+    Raises:
+        ValueError: it holds half a character, or is nested too deep.
+    """
+    return message.model_dump_json(by_alias=True, exclude_unset=True).encode()

@@ -17,6 +17,7 @@ from magictunnel.wire.dispatcher import WireDispatcher
 from magictunnel.wire.evidence import Evidence
 from magictunnel.wire.http import MAX_EVENT, CallClient, error_of
 from magictunnel.wire.lines import decode
+from magictunnel.wire.written import line_of
 
 _LAST_POSTS = 1.0
 """Seconds for what was being sent when the stream of answers ended: its refusal says that it was not executed."""
@@ -87,10 +88,9 @@ async def _receive(
 async def _send(outbox: MemoryObjectReceiveStream[SessionMessage], client: CallClient, endpoint: str) -> None:
     async with anyio.create_task_group() as tasks:
         async for message in outbox:
-            body = message.message.model_dump(by_alias=True, mode="json", exclude_unset=True)
-            tasks.start_soon(_post, client, endpoint, body)
+            tasks.start_soon(_post, client, endpoint, line_of(message.message))
 
 
-async def _post(client: CallClient, endpoint: str, body: Any) -> None:
+async def _post(client: CallClient, endpoint: str, body: bytes) -> None:
     """One message; what is wrong with its way there, `CallClient` has made an answer of."""
     await request_within_origin(client, "POST", endpoint, json=body)

@@ -12,8 +12,9 @@ from mcp.shared.message import SessionMessage
 
 from magictunnel.wire.dispatcher import WireDispatcher
 from magictunnel.wire.evidence import Evidence
-from magictunnel.wire.lines import LineTooLong, decode, encode, split_lines
+from magictunnel.wire.lines import LineTooLong, decode, split_lines
 from magictunnel.wire.process import exited
+from magictunnel.wire.written import line_of
 
 _LAST_WORDS = 0.5
 """Seconds for what a server wrote just before it ended."""
@@ -67,7 +68,7 @@ async def _write(
     assert process.stdin is not None
     try:
         async for message in outbox:
-            await process.stdin.send(encode(message))
+            await process.stdin.send(line_of(message.message) + b"\n")
     except _GONE:
         # It may still be alive: end the reading side too, or its callers would wait for an answer for ever.
         inbox.close()

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from magictunnel.backends.envelope import CLIENT_INFO, enveloped, forwardable, headers, inner_result
+from magictunnel.errors import BadParams
 from magictunnel.wire.caller import Caller
 
 VERSION = "io.modelcontextprotocol/protocolVersion"
@@ -122,6 +123,20 @@ def test_mirrored_arguments_go_as_headers_too() -> None:
     assert sent({"name": "x", "arguments": {"other": 1}}) == {}
     assert sent({"name": "x", "arguments": "odd"}) == {}
     assert sent({"name": "x"}) == {}
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("tools/call", {"name": "\ud800"}),
+        ("resources/read", {"uri": "raw://\ud800"}),
+        ("tasks/get", {"taskId": "\udfff"}),
+        ("tools/call", {"name": "x", "arguments": {"region": "\ud800"}}),
+    ],
+)
+def test_half_a_character_in_a_header_is_the_request_s_own_failure(method: str, params: dict[str, Any]) -> None:
+    with pytest.raises(BadParams, match="was not sent"):
+        headers(method, params, "v", stateless=True, mirrored={("region",): "Region"})
 
 
 def test_the_handshake_era_has_one_header() -> None:

@@ -11,7 +11,7 @@ import pytest
 from magictunnel.catalog.model import Json
 from tests.support.raw import Script, text
 from tests.support.rawclient import raw_client
-from tests.support.world import PATIENCE, world
+from tests.support.world import LIST_ALL, PATIENCE, world
 
 pytestmark = pytest.mark.anyio
 
@@ -99,7 +99,7 @@ async def test_odd_schemas_are_listed_as_they_are(client_era: str, server_era: s
         pytest.skip("the HTTP+SSE transport belongs to the handshake era")
     script = server(server_era)
     with anyio.fail_after(PATIENCE):
-        async with world([script], tmp_path, over=over) as w, raw_client(w.port, client_era) as client:
+        async with world([script], tmp_path, over=over, **LIST_ALL) as w, raw_client(w.port, client_era) as client:
             listed = (await client.request("tools/list"))["result"]["tools"]
             originals = [entry.original for entry in w.gateway.live.current.entries["tools"].values()]
             assert originals == [each["name"] for each in script.offers["tools"]]
@@ -127,7 +127,7 @@ async def test_an_sdk_client_reads_what_it_would_read_directly(client_era: str, 
     readable = [each for each in script.offers["tools"] if _says_object(each.get("inputSchema"))]
     script.offers = {"tools": readable}
     with anyio.fail_after(PATIENCE):
-        async with world([script], over="http") as w, w.client(client_era, front) as client:
+        async with world([script], over="http", **LIST_ALL) as w, w.client(client_era, front) as client:
             tools = (await client.list_tools()).tools
             assert [item.input_schema for item in tools] == [each["inputSchema"] for each in readable]
             assert [item.output_schema for item in tools] == [each["outputSchema"] for each in readable]

@@ -13,7 +13,7 @@ import pytest
 from magictunnel.catalog.model import Json
 from tests.support.raw import Script, tool
 from tests.support.rawclient import RawClient, raw_client
-from tests.support.world import PATIENCE, World, world
+from tests.support.world import LIST_ALL, PATIENCE, World, world
 
 pytestmark = pytest.mark.anyio
 
@@ -50,7 +50,7 @@ async def test_all_pages_of_a_server_are_read(server_era: str, over: str, tmp_pa
         pytest.skip("the HTTP+SSE transport belongs to the handshake era")
     with anyio.fail_after(PATIENCE):
         script = Script(name="s", era=server_era, offers={"tools": MANY}, page_size=50)
-        async with world([script], tmp_path, over=over) as w:
+        async with world([script], tmp_path, over=over, **LIST_ALL) as w:
             assert await names(w) == [f"s__{each['name']}" for each in MANY]
 
 

@@ -15,10 +15,12 @@ from mcp_types import jsonrpc_message_adapter
 from magictunnel.catalog.live import LiveCatalog
 from magictunnel.catalog.merge import MergeRules
 from magictunnel.catalog.model import Json
+from magictunnel.config.discovery import DiscoveryConfig
+from magictunnel.discovery.views import Views
 from magictunnel.front.server import FrontServer
 from magictunnel.pipeline.call import Call, Handler
 from magictunnel.wire.audience import Audience
-from magictunnel.wire.caller import Caller
+from magictunnel.wire.caller import Caller, Rights, no_limits
 from tests.support.raw import HANDSHAKE, STATELESS, VERSION_KEY
 
 PATIENCE = 5.0
@@ -45,6 +47,11 @@ class PlayedSource:
     """The tasks that somebody wants to hear of."""
     gone: list[Caller] = field(default_factory=list)
     """Who is to hear of nothing any more."""
+    rights: Rights = no_limits
+    views: Views = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.views = Views(self.live, DiscoveryConfig)
 
     async def handle(self, call: Call) -> Json:
         self.calls.append(call)

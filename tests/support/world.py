@@ -17,10 +17,12 @@ from mcp.client.sse import sse_client
 from magictunnel.backends.base import Backend
 from magictunnel.backends.states import State
 from magictunnel.catalog.model import Json
+from magictunnel.config.discovery import DiscoveryConfig, Mode
 from magictunnel.config.model import Config, Era, Naming, ServerConfig, Transport
 from magictunnel.front.http import listen_on, serve_http
 from magictunnel.front.server import FrontServer
 from magictunnel.gateway import Gateway, build, running
+from magictunnel.wire.caller import Rights, no_limits
 from tests.support.raw import RawServer, Script, command
 from tests.support.web import raw_http
 
@@ -30,6 +32,9 @@ FRONTS = ("memory", "http", "sse")
 """How a client reaches the gateway in the test's own process. Over stdio: see `tests.support.process`."""
 ERAS = ("handshake", "stateless")
 CLIENT_MODE = {"handshake": "legacy", "stateless": "2026-07-28"}
+
+LIST_ALL: Json = {"discovery": DiscoveryConfig(mode=Mode.OFF)}
+"""For `world`: clients are shown everything, however much it is."""
 
 PATIENCE = 15.0
 """Seconds that any wait of a test may take."""
@@ -86,29 +91,31 @@ async def world(
     page_size: int = 1_000,
     start_wait: float = 5.0,
     more: dict[str, ServerConfig] | None = None,
+    rights: Rights = no_limits,
+    **keys: Any,
 ) -> AsyncIterator[World]:
     """A gateway in front of `scripts` (each reached `over` stdio, http or sse), `backends` in process, and `more`.
 
-    `settings` adds keys to the config entries of scripts, by name.
+    `settings` adds keys to the config entries of scripts, by name; `keys` are those of the top level of a config.
     """
     async with AsyncExitStack() as stack:
         servers: dict[str, RawServer] = {}
         entries = dict(more or {})
         for script in scripts:
-            keys = (settings or {}).get(script.name, {})
+            own = (settings or {}).get(script.name, {})
             if over == "stdio":
                 assert tmp_path is not None
                 words = command(script, tmp_path)
                 entries[script.name] = ServerConfig(
-                    type=Transport.STDIO, command=words[0], args=tuple(words[1:]), **keys
+                    type=Transport.STDIO, command=words[0], args=tuple(words[1:]), **own
                 )
                 continue
             server, port = await stack.enter_async_context(raw_http(script))
             servers[script.name] = server
             path = "sse" if over == "sse" else "mcp"
-            entries[script.name] = ServerConfig(type=Transport(over), url=f"http://127.0.0.1:{port}/{path}", **keys)
-        config = Config(servers=entries, naming=naming or Naming(), start_wait=start_wait)
-        gateway = build(config, backends=backends)
+            entries[script.name] = ServerConfig(type=Transport(over), url=f"http://127.0.0.1:{port}/{path}", **own)
+        config = Config(servers=entries, naming=naming or Naming(), start_wait=start_wait, **keys)
+        gateway = build(config, backends=backends, rights=rights)
         await stack.enter_async_context(running(gateway))
         front = FrontServer(gateway, page_size)
         listener = listen_on("127.0.0.1", 0)

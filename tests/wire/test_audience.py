@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -110,3 +111,27 @@ def test_a_connection_of_its_own_serves_one_session_for_as_long_as_that_is_there
     whole.leave("1")
     assert one.callers == []
     assert not one.prefers_handshake
+
+
+def nested(depth: int) -> Json:
+    found: Json = {}
+    for _ in range(depth):
+        found = {"a": found}
+    return found
+
+
+@pytest.mark.parametrize("value", [{"x": "\ud800"}, {"\udc00": {}}, nested(254), nested(800)])
+def test_what_no_server_can_be_told_of_one_client_is_left_out_and_its_rest_and_the_others_are_told(value: Json) -> None:
+    odd = caller("1", capabilities={"roots": {}, "experimental": value})
+    audience = Audience([odd])
+    audience.join(replace(odd, session="2"))
+    audience.join(caller("3", capabilities={"sampling": {}}))
+
+    assert audience.capabilities == {"roots": {}, "sampling": {}}
+    assert audience.alone("1").capabilities == {"roots": {}}
+
+
+def test_a_client_is_kept_as_it_is_if_all_of_it_can_be_told() -> None:
+    one = caller("1", capabilities={"experimental": {"x": "\U0001f600"}, "deep": nested(100)})
+
+    assert Audience([one]).get("1") is one

@@ -182,3 +182,16 @@ async def test_it_is_quiet_when_no_call_is_being_sent() -> None:
 
 async def post(client: CallClient, url: str) -> None:
     await client.post(url, json=call())
+
+
+async def test_json_that_is_written_already_goes_as_it_is() -> None:
+    line = b'{"jsonrpc":"2.0", "id":7}'
+    async with CallClient({}, Evidence(), ("POST",)) as client:
+        as_bytes = client.build_request("POST", "http://x/", json=line)
+        named = client.build_request("POST", "http://x/", json=line, headers={"content-type": "application/json; v=1"})
+        as_value = client.build_request("POST", "http://x/", json={"id": 7})
+
+    assert (as_bytes.content, as_bytes.headers["content-type"]) == (line, "application/json")
+    assert as_bytes.headers["content-length"] == str(len(line))
+    assert named.headers["content-type"] == "application/json; v=1"
+    assert json.loads(as_value.content) == {"id": 7}

@@ -1,0 +1,1 @@
+"""Finding the right tool among many, and its arguments in words."""

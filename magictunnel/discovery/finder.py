@@ -1,0 +1,120 @@
+"""The index of what is offered now, and questions to it."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import anyio
+from anyio import to_thread
+
+from magictunnel.catalog.live import LiveCatalog
+from magictunnel.catalog.model import Catalog, Entry, Kind
+from magictunnel.discovery.clauses import split
+from magictunnel.discovery.index import Index
+from magictunnel.discovery.search import Answer, Scope, search
+from magictunnel.discovery.usage import Event, Usage
+from magictunnel.discovery.vectors import Vectors
+from magictunnel.wire.caller import Caller
+
+_LARGE = 2_000
+"""Entries that are searched without a thread: it takes a few milliseconds."""
+COMPANY = 0.2
+"""Seconds to wait after a change for others that come with it."""
+
+logger = logging.getLogger(__name__)
+
+_Parts = dict[str, tuple[Entry, ...]]
+"""Backend -> its entries."""
+
+
+class Step(NamedTuple):
+    """One thing that was asked for, and what does it."""
+
+    words: str
+    answer: Answer
+
+
+class Finder:
+    """Finds entries for callers, of the catalog of the moment."""
+
+    def __init__(self, live: LiveCatalog, usage: Usage, vectors: Vectors | None = None) -> None:
+        self._live = live
+        self._usage = usage
+        self._vectors = vectors
+        self._catalog: Catalog | None = None
+        """The one that is indexed."""
+        self._parts: _Parts = {}
+        self._index = Index()
+        self._turn = anyio.Lock()
+        self._news = anyio.Event()
+
+    async def run(self, is_searched: Callable[[], bool]) -> None:
+        """Index what changes ahead of who asks, while it is likely that somebody will; until cancelled."""
+        self._live.subscribe(lambda _kinds: self._news.set())
+        while True:
+            if is_searched():
+                await self._try()
+            await self._news.wait()
+            await anyio.sleep(COMPANY)
+            self._news = anyio.Event()
+
+    async def _try(self) -> None:
+        try:
+            await self._current()
+        except Exception:
+            # Whoever searches is told of it; what serves clients goes on.
+            logger.exception("what is offered cannot be indexed: this is a defect of MagicTunnel, report it")
+
+    async def find(self, request: str, caller: Caller, scope: Scope, limit: int) -> Sequence[Step]:
+        """What does a request, step by step if it has several; only what `caller` may use is in it."""
+        return [Step(clause, await self._search(clause, caller, scope, limit)) for clause in split(request)]
+
+    async def _search(self, clause: str, caller: Caller, scope: Scope, limit: int) -> Answer:
+        index = await self._current()
+        dense = await self._vectors.against(clause) if self._vectors else None
+        ask = partial(
+            search, index, clause, allows=caller.allows, scope=scope, limit=limit, dense=dense, uses=self._usage.uses
+        )
+        answer = await to_thread.run_sync(ask) if len(index) > _LARGE else ask()
+        self._usage.note(Event.FOUND, [found.entry for found in answer.ranked])
+        return answer
+
+    async def _current(self) -> Index:
+        """The index of the current catalog; made anew where backends offer something else now."""
+        async with self._turn:
+            catalog = self._live.current
+            if catalog is not self._catalog:
+                parts = parts_of(catalog)
+                stale = stale_parts(self._parts, parts)
+                self._index = await to_thread.run_sync(_indexed, self._index, stale)
+                self._parts, self._catalog = parts, catalog
+            return self._index
+
+
+def everything_of(catalog: Catalog) -> list[Entry]:
+    """All entries, tools first."""
+    return [entry for kind in Kind for entry in catalog.of(kind).values()]
+
+
+def parts_of(catalog: Catalog) -> _Parts:
+    """What each backend offers, of every kind."""
+    parts: defaultdict[str, list[Entry]] = defaultdict(list)
+    for entry in everything_of(catalog):
+        parts[entry.backend].append(entry)
+    return {backend: tuple(entries) for backend, entries in parts.items()}
+
+
+def stale_parts(known: _Parts, current: _Parts) -> _Parts:
+    """What is to be indexed again: backends that offer something else now, or nothing any more."""
+    gone: _Parts = {backend: () for backend in known if backend not in current}
+    return gone | {backend: entries for backend, entries in current.items() if known.get(backend) != entries}
+
+
+def _indexed(index: Index, stale: _Parts) -> Index:
+    for backend, entries in stale.items():
+        index = index.replaced(backend, entries)
+    return index
