@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Tests that run at once: most of them wait for processes, so there may be more than cores.
 WORKERS ?= 4
+# Where `make eval` finds queries.jsonl, and perhaps tools.jsonl.
+DIR ?= ../shared/discovery
 
 .DEFAULT_GOAL := help
 
@@ -57,6 +59,10 @@ start: $(STAMP) ## Measure how soon a host has its first list, with ten servers 
 soak: $(STAMP) ## Make 100,000 calls from 1,000 clients, and see what is left in memory
 	$(BIN)/python -m benchmarks.soak $(ARGS)
 
+eval: $(STAMP) ## Measure how well tools are found for the labelled requests in DIR
+	@test -d "$(DIR)" || { echo "there is no folder $(DIR): name one with make eval DIR=..."; exit 1; }
+	$(BIN)/magictunnel eval "$(DIR)" $(ARGS)
+
 fix: $(STAMP) ## Format, and mend what can be mended by itself
 	$(BIN)/ruff format --quiet .
 	$(BIN)/ruff check --fix --quiet .
@@ -69,4 +75,4 @@ lock: $(STAMP) ## Resolve the ranges of pyproject.toml into requirements.lock an
 clean: ## Remove the virtual environment and all caches
 	rm -rf $(VENV) .peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help setup run check test peers conformance chaos matrix answers bench start soak fix lock clean
+.PHONY: help setup run check test peers conformance chaos matrix answers bench start soak eval fix lock clean

@@ -7,11 +7,14 @@ from typing import Annotated
 
 import typer
 
-from magictunnel.cli import inspect
+from magictunnel.cli import inspect, visibility
 from magictunnel.cli.doctor import doctor
+from magictunnel.cli.eval import evaluate
 from magictunnel.cli.history import diff
+from magictunnel.cli.search import search
 from magictunnel.cli.serve import serve
 from magictunnel.cli.servers import servers
+from magictunnel.cli.stats import stats
 from magictunnel.cli.status import status
 
 app = typer.Typer(
@@ -34,6 +37,13 @@ app.command()(diff)
 app.add_typer(servers, name="servers")
 app.command()(status)
 app.command()(doctor)
+app.command()(search)
+app.command()(stats)
+app.command()(visibility.show)
+app.command()(visibility.hide)
+app.command()(visibility.enable)
+app.command()(visibility.disable)
+app.command("eval")(evaluate)
 
 
 def _print_version(wanted: bool) -> None:

@@ -106,3 +106,18 @@ def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 def _millis(seconds: float | None) -> str:
     return "" if seconds is None else f"{seconds * 1_000:.1f}"
+
+
+def found_by(discovery: Json) -> str:
+    """What clients of a gateway are shown of its tools, and how they find others."""
+    shown = "clients are shown the way to search" if discovery["shown"] == "search" else "everything is listed"
+    size = f"{discovery['tools']:,} tools, about {discovery['tokens']:,} tokens"
+    vectors = discovery.get("embeddings")
+    made = f"; embeddings: {_embeddings(vectors)}" if vectors else ""
+    return f"discovery {discovery['mode']}: {shown} ({size}){made}"
+
+
+def _embeddings(vectors: Json) -> str:
+    if vectors["failed"]:
+        return f"not used: {vectors['failed']}"
+    return "ready" if vectors["is_ready"] else f"{vectors['done']} of {vectors['wanted']} made"

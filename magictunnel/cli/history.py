@@ -19,8 +19,9 @@ from magictunnel.catalog.model import Json, Kind, Listing
 from magictunnel.cli.session import load_config, run
 from magictunnel.cli.show import counted, say, show_json, show_rows
 from magictunnel.config.changes import identity
-from magictunnel.config.model import Config, parse_duration
+from magictunnel.config.model import Config
 from magictunnel.config.rules import is_needed
+from magictunnel.config.values import parse_duration
 from magictunnel.errors import ConfigError, UnknownEntry
 from magictunnel.store.database import open_database
 from magictunnel.store.listings import Listings, Version, steps

@@ -192,12 +192,16 @@ def _show_entries(gateway: Gateway, kinds: Sequence[Kind], as_json: bool) -> Non
     catalog = gateway.live.current
     entries = [entry for kind in kinds for entry in visible(catalog, kind, everything)]
     if as_json:
-        show_json([{"server": entry.backend, "name_there": entry.original} | entry.definition for entry in entries])
+        show_json([_owner(entry) | entry.definition for entry in entries])
         return
     rows = [(entry.name, entry.backend, str(entry.definition.get("description") or "")) for entry in entries]
     show_rows(("name", "server", "description"), rows)
     for clash in catalog.conflicts:
         say(f"note: {clash}", "yellow")
+
+
+def _owner(entry: Entry) -> Json:
+    return {"server": entry.backend, "name_there": entry.original, "visibility": entry.visibility}
 
 
 def _show_servers(gateway: Gateway, saved: Mapping[str, Freshness], as_json: bool) -> None:

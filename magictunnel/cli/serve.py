@@ -15,6 +15,7 @@ import typer
 from magictunnel.admin.channel import Channel
 from magictunnel.backends.states import State
 from magictunnel.catalog.model import Kind
+from magictunnel.cli.facts import found_by
 from magictunnel.cli.paste import pastes
 from magictunnel.cli.session import load_config, run
 from magictunnel.cli.show import counted, say
@@ -105,6 +106,7 @@ async def _announce(gateway: Gateway, file: str, url: str) -> None:
         is_down = status.failure is not None and status.state is not State.READY
         state = f"down: {status.failure.told}" if is_down and status.failure else status.state.value
         say(f"  {name}: {state}{f', {counts}' if counts else ''}")
+    say(f"  {found_by(gateway.discovery_facts)}")
     say(f"\nAt {url} (and {url.removesuffix('/mcp')}/sse for older clients). To paste:", "bold")
     for host, text in pastes(_own_command(file), url):
         say(f"  {host}:\n    {text}")

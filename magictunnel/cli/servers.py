@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -80,9 +81,7 @@ def enable(name: str, keep: Keep = False, config: Config = None, as_json: AsJson
     """Switch a server on in the config, if it comes up."""
 
     async def main() -> int:
-        file = config_in_use(config)
-        change = changed(file, name, lambda text, of: with_enabled(text, of, name, enabled=True), to_serve=True)
-        return await brought_up(change, name, Done.ENABLED, keep=keep, as_json=as_json)
+        return await switched_on(config_in_use(config), name, keep=keep, as_json=as_json)
 
     run(main)
 
@@ -92,12 +91,7 @@ def disable(name: str, config: Config = None, as_json: AsJson = False) -> None:
     """Switch a server off in the config; what its calls need to end, they have."""
 
     async def main() -> int:
-        file = config_in_use(config)
-        change = changed(file, name, lambda text, of: with_enabled(text, of, name, enabled=False), to_serve=False)
-        server = change.config.servers.get(name)
-        if server and is_needed(server, change.config):
-            say(f"note: {name} goes on for its tools that are enabled by themselves", "yellow")
-        return await let_go(change, name, Done.DISABLED, as_json=as_json)
+        return await switched_off(config_in_use(config), name, as_json=as_json)
 
     run(main)
 
@@ -126,6 +120,24 @@ def restart(name: str, config: Config = None, as_json: AsJson = False) -> None:
 def refresh(name: str, config: Config = None, as_json: AsJson = False) -> None:
     """List a server anew in every gateway that has it."""
     run(lambda: again(config, name, "refresh", as_json=as_json))
+
+
+# --- on and off
+
+
+async def switched_on(file: Path, name: str, *, keep: bool, as_json: bool = False) -> int:
+    """Switch a server on in `file`, if it comes up, or to `keep` it anyway; the exit code."""
+    change = changed(file, name, lambda text, of: with_enabled(text, of, name, enabled=True), to_serve=True)
+    return await brought_up(change, name, Done.ENABLED, keep=keep, as_json=as_json)
+
+
+async def switched_off(file: Path, name: str, *, as_json: bool = False) -> int:
+    """Switch a server off in `file`, for all who serve it; the exit code."""
+    change = changed(file, name, lambda text, of: with_enabled(text, of, name, enabled=False), to_serve=False)
+    server = change.config.servers.get(name)
+    if server and is_needed(server, change.config):
+        say(f"note: {name} goes on for its tools that are enabled by themselves", "yellow")
+    return await let_go(change, name, Done.DISABLED, as_json=as_json)
 
 
 # --- what is typed

@@ -19,7 +19,7 @@ from rich.text import Text
 
 from magictunnel.admin.reach import Running
 from magictunnel.catalog.model import Json
-from magictunnel.cli.facts import lines, row
+from magictunnel.cli.facts import found_by, lines, row
 from magictunnel.cli.inspect import AsJson, Config
 from magictunnel.cli.session import ENDED, FAILED, run
 from magictunnel.cli.show import show_json, show_rows, stdout
@@ -39,12 +39,14 @@ class Sight:
     at: float
     """Seconds of the epoch, by the clock of that gateway."""
     servers: list[Json]
+    discovery: Json
+    """What its clients are shown of many tools."""
 
     @property
     def as_json(self) -> Json:
         gateway = self.gateway
         about = {"pid": gateway.pid, "since": gateway.since, "config": gateway.config, "serves": gateway.serves}
-        return about | {"at": self.at, "servers": self.servers}
+        return about | {"at": self.at, "servers": self.servers, "discovery": self.discovery}
 
 
 Look = Callable[[], Awaitable[list[Sight]]]
@@ -92,7 +94,7 @@ async def _sight(gateway: Running) -> Sight | None:
         told = await gateway.ask("status")
     except ConfigError:
         return None  # it has ended just now
-    return Sight(gateway, told["at"], told["servers"])
+    return Sight(gateway, told["at"], told["servers"], told.get("discovery") or {})
 
 
 async def _watched(look: Look, every: float) -> None:
@@ -144,6 +146,8 @@ def _page(sights: list[Sight]) -> Iterator[RenderableType]:
         up = span(time.time() - gateway.since)
         head = f"gateway {gateway.pid}, up {up}: {gateway.serves}, {gateway.config}"
         yield Text(("\n" if number else "") + head, style="dim")
+        if sight.discovery:
+            yield Text(found_by(sight.discovery), style="dim")
         if sight.servers:
             yield from lines(sight.servers, sight.at)
         else:

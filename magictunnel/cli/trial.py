@@ -86,7 +86,7 @@ async def _taken_back(change: Change) -> str:
         change.take_back()
     except ConfigError as error:
         return f"{change.file} is left as it is: {error.message}"
-    _, refusals = await _reloaded(change.file)
+    _, refusals = await reloaded(change.file)
     for refusal in refusals:
         say(f"note: {refusal}", "yellow")
     return f"{change.file} is {'as it was' if change.before is not None else 'gone again'}"
@@ -97,7 +97,7 @@ async def let_go(change: Change, name: str, done: Done, *, as_json: bool) -> int
     if change.is_nothing:
         return _nothing_to_do(name, done)
     change.write()
-    gateways, refusals = await _reloaded(change.file)
+    gateways, refusals = await reloaded(change.file)
     for refusal in refusals:
         say(f"warning: {refusal}", "yellow")
     _tell(change, name, done, [Trial(gateway, {}) for gateway in gateways], as_json)
@@ -152,7 +152,7 @@ async def _tried_alone(config: Config, name: str) -> Json:
         return server_facts(name, status, gateway.stats[name])
 
 
-async def _reloaded(file: Path) -> tuple[list[Running], list[str]]:
+async def reloaded(file: Path) -> tuple[list[Running], list[str]]:
     """Have every gateway that serves `file` go by it: those that do, and a line for each that does not."""
     refusals: list[str] = []
 

@@ -88,7 +88,7 @@ def test_a_list_in_a_pipe_is_a_line_each(what: str, rows: list[str], config: Pat
 def test_tools_are_what_is_listed_unless_told_otherwise_and_as_json_with_all_they_are(config: Path) -> None:
     found = json.loads(shown(run("list", "--json", "-c", config)))
 
-    assert found[0] == ECHO | {"server": "srv", "name_there": "echo", "name": "srv__echo"}
+    assert found[0] == ECHO | {"server": "srv", "name_there": "echo", "name": "srv__echo", "visibility": "auto"}
 
 
 def test_servers_as_json_say_how_each_is(config: Path) -> None:
