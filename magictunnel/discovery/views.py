@@ -67,6 +67,11 @@ class Views:
         """What a list of this kind holds for `caller` now."""
         return listed(self._live.current, kind, caller.allows, self.of(caller))
 
+    @property
+    def are_alike(self) -> bool:
+        """Whether all clients with the same rights are shown the same."""
+        return self._view(_Sort(everything, defers=False)) is self._view(_Sort(everything, defers=True))
+
     def instructions(self, caller: Caller) -> str:
         """What `caller` is told at its opening."""
         return instructions(self._live.current, self.of(caller), caller.allows)

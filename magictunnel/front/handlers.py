@@ -224,6 +224,8 @@ class Handlers:
             raise MethodNotOffered(ctx.method)
         given, cursor = page(self._source.views.listed(caller, kind), params_of(ctx).get("cursor"), self._page_size)
         result: Json = {kind.value: [entry.definition for entry in given], **catalog.hints.get(kind, {})}
+        if self._source.rights is not no_limits or not self._source.views.are_alike:
+            result["cacheScope"] = "private"  # others get another list
         return result | {"nextCursor": cursor} if cursor else result
 
     async def _call(self, ctx: Context) -> Json:

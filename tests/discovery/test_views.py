@@ -67,6 +67,18 @@ def test_few_tools_with_long_definitions_are_searched() -> None:
     assert shown.serve(5, description="long " * 200) is View.SEARCH
 
 
+def test_lists_are_alike_unless_some_clients_search_by_themselves_and_others_do_not() -> None:
+    shown = Shown()
+
+    shown.serve(10)
+    assert shown.views.are_alike
+    shown.serve(100)
+    assert not shown.views.are_alike
+    shown.config = DiscoveryConfig(mode=Mode.SEARCH)
+    shown.views.look()
+    assert shown.views.are_alike
+
+
 @pytest.mark.parametrize(("mode", "view"), [(Mode.SEARCH, View.SEARCH), (Mode.OFF, View.EVERYTHING)])
 @pytest.mark.parametrize("count", [1, 100])
 @pytest.mark.parametrize("caller", [CALLER, DEFERRING])

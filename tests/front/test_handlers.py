@@ -76,6 +76,19 @@ async def test_a_stateless_list_says_that_it_must_not_be_cached_and_who_answers(
     assert result["_meta"][SERVER_INFO]["name"] == "magictunnel"
 
 
+@pytest.mark.parametrize(("count", "scope"), [(2, "public"), (100, "private")])
+async def test_a_list_that_not_all_clients_share_is_not_to_be_shared_by_a_cache(count: int, scope: str) -> None:
+    """Beyond the budget, clients that search by themselves are shown another list than others."""
+    source = PlayedSource()
+    tools = [{"name": f"t{number}"} for number in range(count)]
+    hints = {Kind.TOOL: {"ttlMs": 5_000, "cacheScope": "public"}}
+    source.live.replace("a", Listing({Kind.TOOL: tools}, {"tools": {"listChanged": True}}, "", hints))
+    async with opened(source, "stateless") as client:
+        result = (await client.request("tools/list"))["result"]
+
+    assert (result["cacheScope"], result["ttlMs"]) == (scope, 5_000)
+
+
 async def test_a_handshake_list_has_nothing_that_its_era_does_not_know(source: PlayedSource) -> None:
     async with opened(source, "handshake") as client:
         assert set((await client.request("tools/list"))["result"]) == {"tools"}
