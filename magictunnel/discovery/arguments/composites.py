@@ -124,7 +124,8 @@ def stretch(phrases: Phrases, wanted: Sequence[Field], *, looks: bool) -> Iterat
 
 
 _CHANGED = re.compile(
-    r"\b(?:change|set|update|edit|modify|switch)\s+(?:the|its|my|his|her|their)\s+([a-z]+(?: [a-z]+)?)\s+(?:of|for|on|in)\s",
+    r"\b(?:change|set|update|edit|modify|switch)\s+(?:the|its|my|his|her|their)\s+([a-z]+(?: [a-z]+)?)\s"
+    r"(?:of|for|on|in)\s",
     re.IGNORECASE,
 )
 
