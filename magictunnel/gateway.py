@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
@@ -20,6 +20,7 @@ from magictunnel.backends.standing import OnState
 from magictunnel.backends.states import Limits, State, Status
 from magictunnel.backends.stats import Stats
 from magictunnel.backends.supervisor import Supervisor
+from magictunnel.catalog.find import everything_of
 from magictunnel.catalog.links import Links
 from magictunnel.catalog.live import LiveCatalog
 from magictunnel.catalog.model import Conflict, Entry, Json, Kind, Listing
@@ -28,10 +29,7 @@ from magictunnel.config.discovery import DISCOVERY, Mode
 from magictunnel.config.model import Config
 from magictunnel.config.rules import longest_call, merge_rules, needed, settings_of
 from magictunnel.discovery.backend import Discovery
-from magictunnel.discovery.embedding import open_embedder
-from magictunnel.discovery.finder import Finder, everything_of
 from magictunnel.discovery.usage import Usage
-from magictunnel.discovery.vectors import Vectors
 from magictunnel.discovery.views import Views
 from magictunnel.pipeline import pipeline
 from magictunnel.pipeline.call import Handler
@@ -43,6 +41,9 @@ from magictunnel.subscriptions import Subscriptions
 from magictunnel.wire.audience import Audience
 from magictunnel.wire.caller import Rights, no_limits
 from magictunnel.wire.guard import Guard
+
+if TYPE_CHECKING:
+    from magictunnel.discovery.vectors import Vectors
 
 _OWN_LIMITS = Limits(start_timeout=30.0, grace=0.0)
 _GREETING = 1.0
@@ -100,10 +101,8 @@ class Gateway:
         self._usage = Usage(self.live, store)
         self.vectors = self._made_vectors(store)
         """Of what is offered; None: things are found by their words."""
-        self.finder = Finder(self.live, self._usage, self.vectors)
-        """Finds what is offered, by what is wanted."""
         self._discovery = Discovery(
-            self.live, lambda: self.config.discovery, lambda: self.handle, self.finder, self._usage, secrets
+            self.live, lambda: self.config.discovery, lambda: self.handle, self._usage, self.vectors, secrets
         )
         for backend in (*map(self._backend, needed(config)), *own):
             pool.add(self._supervisor(backend))
@@ -123,6 +122,9 @@ class Gateway:
         wanted = self.config.discovery.embeddings
         if wanted is None:
             return None
+        from magictunnel.discovery.embedding import open_embedder
+        from magictunnel.discovery.vectors import Vectors
+
         vectors = Vectors(lambda: open_embedder(wanted, self.secrets, Path(self.config.file).parent), store)
         self.live.subscribe(lambda _kinds: vectors.wanted(everything_of(self.live.current)))
         return vectors
@@ -177,7 +179,7 @@ class Gateway:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._memory.run, name="memory")
                 tasks.start_soon(self._usage.run, name="usage")
-                tasks.start_soon(self.finder.run, self._is_searched, name="index")
+                tasks.start_soon(self._discovery.run, self._is_searched, name="index")
                 if self.vectors is not None:
                     tasks.start_soon(self.vectors.run, name="vectors")
                 await self._recall()

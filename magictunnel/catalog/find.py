@@ -30,6 +30,11 @@ def each_listed(catalog: Catalog, kind: Kind, allows: Allows, view: View = View.
             yield entry
 
 
+def everything_of(catalog: Catalog) -> list[Entry]:
+    """All entries of servers, tools first."""
+    return [entry for kind in Kind for entry in catalog.of(kind).values()]
+
+
 def find(catalog: Catalog, kind: Kind, name: str, allows: Allows) -> Entry | None:
     """The entry that `name` means to this caller: its public name, or another one that is accepted."""
     guide = catalog.guides.get(name) if kind is Kind.TOOL else None

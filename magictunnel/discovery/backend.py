@@ -1,93 +1,69 @@
-"""Discovery as a backend: the tools by which clients find, describe and call others."""
+"""Discovery as a backend. What it answers with is imported with the first question: most clients ask none."""
 
 from __future__ import annotations
 
-import difflib
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+import logging
+from collections.abc import Callable
 from datetime import datetime
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio import to_thread
 
 from magictunnel.backends.base import Request
 from magictunnel.backends.local import LocalBackend
 from magictunnel.catalog.live import LiveCatalog
-from magictunnel.catalog.model import Entry, Json, Kind, Listing
-from magictunnel.config.discovery import DISCOVERY, CodeConfig, DiscoveryConfig
-from magictunnel.discovery import code
-from magictunnel.discovery.asked import (
-    KINDS,
-    CallAsked,
-    DescribeAsked,
-    FindAsked,
-    Mistake,
-    ScriptAsked,
-    SmartAsked,
-    asked,
-)
-from magictunnel.discovery.calling import Calling
-from magictunnel.discovery.effects import Effect
-from magictunnel.discovery.filler import Filler
-from magictunnel.discovery.finder import Finder
-from magictunnel.discovery.replies import Bound, found_reply, mistake, reply, use_of
-from magictunnel.discovery.search import Scope
-from magictunnel.discovery.smart import Smart
+from magictunnel.catalog.model import Json, Listing
+from magictunnel.config.discovery import DISCOVERY, DiscoveryConfig
 from magictunnel.discovery.tools import listing
-from magictunnel.discovery.usage import Event, Usage
-from magictunnel.errors import MethodNotOffered
+from magictunnel.discovery.usage import Usage
 from magictunnel.pipeline.call import Handler
 from magictunnel.secrets import Secrets
-from magictunnel.wire.caller import Caller
 
-SCRIPTS = 4
-SCRIPTS_EACH = 2
-"""Scripts that run at a time, each in a process of its own: of all clients, and of one."""
-MAX_SAID = 4_000
-"""Characters of a server's instructions that are told with its tools."""
+if TYPE_CHECKING:
+    from magictunnel.discovery.answers import Answers
+    from magictunnel.discovery.vectors import Vectors
 
-Tool = Callable[[Json, Request], Awaitable[Json]]
+COMPANY = 0.2
+"""Seconds to wait after a change for others that come with it."""
+
+logger = logging.getLogger(__name__)
 
 
 class Discovery:
-    """Answers the tools that `tools.listing` lists."""
+    """The tools by which clients find, describe and call others; they are `backend`'s."""
 
     def __init__(
         self,
         live: LiveCatalog,
         config: Callable[[], DiscoveryConfig],
         handle: Callable[[], Handler],
-        finder: Finder,
         usage: Usage,
+        vectors: Vectors | None,
         secrets: Secrets,
         now: Callable[[], datetime] = lambda: datetime.now().astimezone(),
     ) -> None:
         """`handle`: the whole pipeline, into which the calls of clients go. `now`: what "tomorrow" is seen from."""
         self._live = live
         self._config = config
-        self._finder = finder
+        self._handle = handle
         self._usage = usage
-        self._calling = Calling(live, handle, usage)
-        self._smart = Smart(finder, self._calling, usage, config, Filler(config, secrets), now)
+        self._vectors = vectors
+        self._secrets = secrets
+        self._now = now
+        self._news = anyio.Event()
+        self._turn = anyio.Lock()
+        self._answers: Answers | None = None
         self.backend = LocalBackend(DISCOVERY, self.offered, self.answer)
-        self._scripts: Counter[str] = Counter()
-        """How many of each client run."""
-        self._tools: Mapping[str, Tool] = {
-            "find_tools": self._find,
-            "describe_tools": self._describe,
-            "smart_tool_discovery": self._be_smart,
-            "run_script": self._run,
-            **{effect.door: self._door(effect) for effect in Effect},
-        }
 
     def offered(self) -> Listing:
         """What of it there is, by the config of now."""
         config = self._config()
-        return listing(config, "" if self._no_scripts() else code.about(script_limits(config.code)))
+        if not config.code.enabled:
+            return listing(config)
+        from magictunnel.discovery.scripts import about_scripts
 
-    def _no_scripts(self) -> str:
-        """Why scripts are not run here; empty if they are."""
-        if not self._config().code.enabled:
-            return "scripts are not enabled here (discovery.code.enabled in the config)"
-        return code.available()
+        return listing(config, about_scripts(config.code))
 
     async def answer(self, request: Request) -> Json:
         """Answer one call of one of the tools.
@@ -95,99 +71,37 @@ class Discovery:
         Raises:
             CallError: as a direct call of the tool that is called through it.
         """
-        tool = self._tools.get(str(request.params.get("name")))
-        if request.method != "tools/call" or tool is None:
-            raise MethodNotOffered(request.method)
+        return await (self._answers or await self._made()).answer(request)
+
+    async def run(self, is_searched: Callable[[], bool]) -> None:
+        """Index what changes ahead of who asks, while it is likely that somebody will; until cancelled."""
+        self._live.subscribe(lambda _kinds: self._news.set())
+        while True:
+            if is_searched():
+                await self._index()
+            await self._news.wait()
+            await anyio.sleep(COMPANY)
+            self._news = anyio.Event()
+
+    async def _index(self) -> None:
         try:
-            return await tool(request.params.get("arguments") or {}, request)
-        except Mistake as error:
-            return mistake(str(error))
+            await (self._answers or await self._made()).index()
+        except Exception:
+            # Whoever searches is told of it; what serves clients goes on.
+            logger.exception("what is offered cannot be indexed: this is a defect of MagicTunnel, report it")
 
-    async def _find(self, arguments: Json, request: Request) -> Json:
-        wanted = asked(FindAsked, arguments)
-        servers = frozenset({self._server(wanted.server, request.caller)}) if wanted.server else None
-        tags = frozenset({wanted.tag}) if wanted.tag else None
-        scope = Scope(kinds=KINDS[wanted.kind], servers=servers, tags=tags)
-        steps = await self._finder.find(wanted.request, request.caller, scope, wanted.limit)
-        for step in steps:
-            self._usage.note(Event.SHOWN, [found.entry for found in step.answer.ranked])
-        return reply(found_reply(steps, wanted.detail))
+    async def _made(self) -> Answers:
+        async with self._turn:
+            if self._answers is None:
+                await to_thread.run_sync(_import)
+                from magictunnel.discovery.answers import Answers
 
-    def _server(self, name: str, caller: Caller) -> str:
-        """The backend that a client calls `name`, among those whose tools it may use.
-
-        Raises:
-            Mistake: there is none.
-        """
-        catalog = self._live.current
-        entries = (entry for kind in Kind for entry in catalog.of(kind).values() if caller.allows(entry))
-        known = {self._live.rules.of(backend).alias: backend for backend in {entry.backend for entry in entries}}
-        known |= {backend: backend for backend in known.values()}
-        if found := known.get(name) or {key.lower(): backend for key, backend in known.items()}.get(name.lower()):
-            return found
-        near = difflib.get_close_matches(name[:64], known, n=3) or sorted(known)[:20]
-        raise Mistake(f"there is no server {name[:64]!r} (there are: {', '.join(near)})")
-
-    async def _describe(self, arguments: Json, request: Request) -> Json:
-        wanted = asked(DescribeAsked, arguments)
-        found: list[Entry] = []
-        unknown: list[str] = []
-        for name in dict.fromkeys(wanted.names):
-            entry = self._calling.known(name, request.caller)
-            found.append(entry) if entry else unknown.append(name)
-        self._usage.note(Event.SHOWN, found)
-        catalog = self._live.current
-        said = {entry.backend: catalog.said.get(entry.backend, "")[:MAX_SAID] for entry in found}
-        bound = Bound()
-        told: Json = {
-            "tools": [{"name": entry.name, "use": use_of(entry)} | bound.fits(entry.definition) for entry in found]
-        }
-        if found and not self._no_scripts():
-            told["signatures"] = code.signatures(found)
-        if instructions := {server: text for server, text in said.items() if text}:
-            told["servers_say"] = instructions
-        if unknown:
-            told["unknown"] = unknown
-        return reply(told, is_error=not found)
-
-    def _door(self, effect: Effect) -> Tool:
-        async def call(arguments: Json, request: Request) -> Json:
-            wanted = asked(CallAsked, arguments)
-            return await self._calling.through(effect, wanted.name, wanted.arguments or {}, request)
-
-        return call
-
-    async def _be_smart(self, arguments: Json, request: Request) -> Json:
-        return await self._smart.answer(asked(SmartAsked, arguments), request)
-
-    async def _run(self, arguments: Json, request: Request) -> Json:
-        if why := self._no_scripts():
-            raise Mistake(why)
-        wanted = asked(ScriptAsked, arguments)
-
-        async def call(entry: Entry, given: Json) -> Json:
-            return await self._calling.whole(entry, given, request)
-
-        tools = self._calling.permitted(request.caller)
-        with self._one_script(request.caller):
-            return await code.run_script(wanted.code, tools, call, script_limits(self._config().code))
-
-    @contextmanager
-    def _one_script(self, caller: Caller) -> Iterator[None]:
-        """While one more script of a client runs. Raises Mistake: too many do."""
-        who = caller.session or caller.name
-        if self._scripts.total() >= SCRIPTS or self._scripts[who] >= SCRIPTS_EACH:
-            raise Mistake(f"{self._scripts.total()} scripts run already: try again when one of them has ended")
-        self._scripts[who] += 1
-        try:
-            yield
-        finally:
-            self._scripts[who] -= 1
-            self._scripts += Counter()  # without those who have none any more
+                self._answers = Answers(
+                    self._live, self._config, self._handle, self._usage, self._vectors, self._secrets, self._now
+                )
+            return self._answers
 
 
-def script_limits(config: CodeConfig) -> code.ScriptLimits:
-    """What a person lets one script take."""
-    return code.ScriptLimits(
-        time=config.time, total=config.timeout, memory=config.memory << 20, calls=config.calls, output=config.output
-    )
+def _import() -> None:
+    """It takes a tenth of a second, and so a thread."""
+    import magictunnel.discovery.answers  # noqa: F401

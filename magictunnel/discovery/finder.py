@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
 import anyio
 from anyio import to_thread
 
+from magictunnel.catalog.find import everything_of
 from magictunnel.catalog.live import LiveCatalog
-from magictunnel.catalog.model import Catalog, Entry, Kind
+from magictunnel.catalog.model import Catalog, Entry
 from magictunnel.discovery.clauses import split
 from magictunnel.discovery.index import Index
 from magictunnel.discovery.search import Answer, Scope, search
@@ -22,10 +22,6 @@ from magictunnel.wire.caller import Caller
 
 _LARGE = 2_000
 """Entries that are searched without a thread: it takes a few milliseconds."""
-COMPANY = 0.2
-"""Seconds to wait after a change for others that come with it."""
-
-logger = logging.getLogger(__name__)
 
 _Parts = dict[str, tuple[Entry, ...]]
 """Backend -> its entries."""
@@ -50,31 +46,13 @@ class Finder:
         self._parts: _Parts = {}
         self._index = Index()
         self._turn = anyio.Lock()
-        self._news = anyio.Event()
-
-    async def run(self, is_searched: Callable[[], bool]) -> None:
-        """Index what changes ahead of who asks, while it is likely that somebody will; until cancelled."""
-        self._live.subscribe(lambda _kinds: self._news.set())
-        while True:
-            if is_searched():
-                await self._try()
-            await self._news.wait()
-            await anyio.sleep(COMPANY)
-            self._news = anyio.Event()
-
-    async def _try(self) -> None:
-        try:
-            await self._current()
-        except Exception:
-            # Whoever searches is told of it; what serves clients goes on.
-            logger.exception("what is offered cannot be indexed: this is a defect of MagicTunnel, report it")
 
     async def find(self, request: str, caller: Caller, scope: Scope, limit: int) -> Sequence[Step]:
         """What does a request, step by step if it has several; only what `caller` may use is in it."""
         return [Step(clause, await self._search(clause, caller, scope, limit)) for clause in split(request)]
 
     async def _search(self, clause: str, caller: Caller, scope: Scope, limit: int) -> Answer:
-        index = await self._current()
+        index = await self.current()
         dense = await self._vectors.against(clause) if self._vectors else None
         ask = partial(
             search, index, clause, allows=caller.allows, scope=scope, limit=limit, dense=dense, uses=self._usage.uses
@@ -83,7 +61,7 @@ class Finder:
         self._usage.note(Event.FOUND, [found.entry for found in answer.ranked])
         return answer
 
-    async def _current(self) -> Index:
+    async def current(self) -> Index:
         """The index of the current catalog; made anew where backends offer something else now."""
         async with self._turn:
             catalog = self._live.current
@@ -93,11 +71,6 @@ class Finder:
                 self._index = await to_thread.run_sync(_indexed, self._index, stale)
                 self._parts, self._catalog = parts, catalog
             return self._index
-
-
-def everything_of(catalog: Catalog) -> list[Entry]:
-    """All entries, tools first."""
-    return [entry for kind in Kind for entry in catalog.of(kind).values()]
 
 
 def parts_of(catalog: Catalog) -> _Parts:
