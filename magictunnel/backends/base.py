@@ -209,7 +209,7 @@ class Link(Protocol):
             BackendUnavailable: the connection has ended; nothing was sent.
             BackendError: the backend's own JSON-RPC error.
             OutcomeUnknown: the connection broke after the request was sent.
-            BadParams: it continues a call that the server cannot know.
+            BadParams: it continues a call that the server cannot know, or cannot be written as JSON; nothing was sent.
             CannotAsk, AnswerError: what the server wanted to know of the caller was not answered.
         """
         ...

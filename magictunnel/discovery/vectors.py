@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from magictunnel.catalog.model import Entry
+from magictunnel.discovery.arguments.hiding import HIDDEN, hidden
 from magictunnel.discovery.embedding import Embedder
 from magictunnel.discovery.embedding.rest import Rest
 from magictunnel.discovery.literals import literals, masked
@@ -31,12 +32,14 @@ AT_ONCE = 8
 """Entries that are embedded in one step, and then kept."""
 WORK_REST, QUESTIONS_REST = (1.0, 300.0), (1.0, 30.0)
 """Seconds, the first and the most, for which a failing embedder is left alone with either."""
-_MAX_REQUEST = 2_000
+_LOOKED_AT, _MAX_REQUEST = 10_000, 2_000
+"""Characters of a request in which secrets are looked for, and of what is left of it that are embedded."""
 _REMEMBERED = 64
 """Requests whose vectors are kept: one request is often asked again, for more or for other servers."""
 _WORK, _QUESTIONS = "work", "questions"
 """What can fail by itself: making the vectors of entries, and those of requests."""
 _WORD = re.compile(r"[^\W\d_]")
+_HIDDEN = re.compile(rf"{re.escape(HIDDEN)}|\*{{3}}")
 
 logger = logging.getLogger(__name__)
 
@@ -46,9 +49,15 @@ Opening = Callable[[], AbstractAsyncContextManager[Embedder]]
 class Vectors:
     """Keeps a vector for each entry. Without it, and whenever it fails, things are found by their words alone."""
 
-    def __init__(self, opening: Opening, store: Path | None, patience: float = PATIENCE) -> None:
-        """`opening` gives the embedder (see `open_embedder`); vectors are kept in `store`, None: for this run only."""
+    def __init__(
+        self, opening: Opening, store: Path | None, patience: float = PATIENCE, mask: Callable[[str], str] = str
+    ) -> None:
+        """`opening` gives the embedder (see `open_embedder`); vectors are kept in `store`, None: for this run only.
+
+        `mask` hides what is known to be secret in a request; what looks like a credential is hidden in any case.
+        """
         self._opening = opening
+        self._mask = mask
         self._path = store
         self._patience = patience
         self._entries: Sequence[Entry] = ()
@@ -99,7 +108,7 @@ class Vectors:
 
         None while too few are there, and where the embedder fails or takes longer than our patience.
         """
-        text = _words(request)
+        text = _words(request, self._mask)
         if not text or not self.is_ready or self._rests[_QUESTIONS].left > 0:
             return None
         try:
@@ -179,8 +188,12 @@ async def _stored(path: Path | None) -> AsyncIterator[SavedVectors | None]:
         yield saved
 
 
-def _words(request: str) -> str:
-    """What is embedded of a request: its words without literal values, unless these are all of it."""
-    text = request[:_MAX_REQUEST]
+def _words(request: str, mask: Callable[[str], str]) -> str:
+    """What is embedded of a request: its words without literal values, unless these are all of it; and no secrets.
+
+    They are hidden before it is cut: half a key is one that nobody knows. Half a character becomes a whole one, `?`.
+    """
+    whole = request[:_LOOKED_AT].encode("utf-8", "replace").decode()
+    text = _HIDDEN.sub(" ", hidden(mask(whole)))[:_MAX_REQUEST]
     bare = " ".join(masked(text, literals(text)).split())
-    return bare if _WORD.search(bare) else text.strip()
+    return bare if _WORD.search(bare) else " ".join(text.split())

@@ -69,14 +69,16 @@ TOOLS = [tool(f"{word}_{number}", f"The {word}.") for number, word in enumerate(
 
 
 @asynccontextmanager
-async def kept(embedder: Embedder, store: Path | None = None, patience: float = 5.0) -> AsyncIterator[Vectors]:
+async def kept(
+    embedder: Embedder, store: Path | None = None, patience: float = 5.0, mask: Callable[[str], str] = str
+) -> AsyncIterator[Vectors]:
     """Vectors that are being made."""
 
     @asynccontextmanager
     async def opening() -> AsyncIterator[Embedder]:
         yield embedder
 
-    vectors = Vectors(opening, store, patience)
+    vectors = Vectors(opening, store, patience, mask)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(vectors.run)
         yield vectors
@@ -113,6 +115,36 @@ async def test_the_nearest_entries_are_found() -> None:
         assert names(dense, 100)[:2] == ["s__weather_6", "s__mail_0"]
         assert len(names(dense, 100)) == len(TOOLS)
         assert names(dense, 0) == []
+
+
+@pytest.mark.parametrize(
+    ("request_", "seen"),
+    [
+        ("send a mail, my password is hunter2", "send a mail, my password is"),
+        ("send a mail with known-secret in it", "send a mail with in it"),
+        ("curl -u bob:hunter2 the weather", "curl -u the weather"),
+        ("mail known-secret" + " and more" * 5 + " x" * 980 + " known-secret", None),
+        ("mail " + "x " * 994 + "password: hunter2", None),
+        ("known-secret", None),
+        ("token: hunter2hunter2", "token:"),
+        ("mail \ud800 file", "mail ? file"),
+    ],
+)
+async def test_no_secret_in_a_request_is_embedded(request_: str, seen: str | None) -> None:
+    embedder = Counting()
+
+    def mask(text: str) -> str:
+        return text.replace("known-secret", "***")
+
+    async with kept(embedder, mask=mask) as vectors:
+        await made(vectors, TOOLS)
+        await vectors.against(request_)
+        embedded = embedder.queries
+
+    assert len(embedded) <= 1
+    assert not any("hunter2" in text or "known-" in text or "***" in text for text in embedded)
+    assert all(len(text) <= 2_000 for text in embedded)
+    assert seen is None or embedded == [seen]
 
 
 async def test_a_cosine_is_the_mean_of_those_of_both_texts() -> None:

@@ -25,8 +25,8 @@ _SHAPES = (
     re.compile(r"(?<=://)[^\s/@:]{0,200}:[^\s/@]{1,200}(?=@)"),
     re.compile(r"(?<![\w.])eyJ[\w-]{8,2000}\.[\w-]{2,4000}(?:\.[\w-]{0,2000})?"),
     re.compile(
-        r"(?<![\w-])(?:sk|pk|rk|ghp|gho|ghu|ghs|ghr|github_pat|glpat|xox[a-z]|xapp|npm|pypi|hf|dop_v1|whsec|shpat|AIza|ya29"
-        r"|AKIA|ASIA|SG)[\w.-]{12,500}"
+        r"(?<![\w-])(?:(?:sk|pk|rk|gh[opsur]|github_pat|glpat|xox[a-z]|xapp|npm|pypi|hf|dop_v1|whsec|shpat)[_-]|SG\.|AIza"
+        r"|ya29|AKIA|ASIA)[\w.-]{12,500}"
     ),
     re.compile(r"(?<![\w.-])(?!000|666|9\d\d)\d{3}-(?!00)\d\d-(?!0000)\d{4}(?![\w-])"),
 )
@@ -62,7 +62,7 @@ _SENTENCE_AFTER = re.compile(
 )
 _WORD_AFTER = re.compile(
     rf"\bbearer{_GAP}(?:token{_GAP})?(?:is{_GAP}|:{_GAP})?(?=[\w.~+/=-]{{6}})"
-    rf"|\bbasic{_GAP}(?=\w\S{{0,60}}(?-i:[A-Z\d=]))"
+    rf"|\bbasic{_GAP}(?=[\w+/=-]{{8}})(?=\S{{0,60}}(?-i:[a-z]))(?=\w\S{{0,60}}(?-i:[A-Z\d=]))"
     rf"|\b{_NAMES}{_GAP}(?:(?:to|as){_GAP})?(?=[\"'`]|[^\s\d]{{0,60}}\d)(?=[\"'`]|[^\s\"'`,;]{{6}})"
     rf"|\b(?:pin(?:{_GAP}?code)?|otp|cv[vc]|passcode|(?:security|verification|2fa|mfa){_GAP}code){_GAP}(?=\d{{3}})"
     rf"|\b(?:with|using|user(?:name)?{_GAP}\S{{1,60}}(?:{_GAP}and)?){_GAP}(?:the{_GAP}|a{_GAP})?(?:password|passphrase|pwd)"
@@ -77,12 +77,12 @@ _WORD_AFTER = re.compile(
 _FLAG = re.compile(r"(?<![\w-])--([A-Za-z][\w-]{1,60})(?:=|[ \t]{1,3})(?=[^\s-])")
 _SEPARATOR = re.compile(r"[ \t]{0,3}(?:=>|:=|[:=])[ \t]{0,3}(?:\r?\n[ \t]{0,20})?")
 _NAME_BACKWARDS = re.compile(r"[\"'`\]*]{0,3}([\w.$-]{1,60}(?: [\w.$-]{1,60}){0,2})([?&]?)")
-_IN_URL = frozenset({"sig", "signature", "key", "code", "jwt", "hmac", "se"})
+_IN_URL = frozenset({"sig", "signature", "key", "code", "jwt", "hmac"})
 _SHORT = frozenset({"pass", "pw"})
 
 _SENTENCE_END = re.compile(r"[\n;]|\.(?=\s|\Z)|[!?](?=\s|\Z)|,[ \t]{1,3}(?=[\w-]{1,40}[ \t]{0,3}[:=])")
 _QUOTED = {quote: re.compile(rf"(?:[^{quote}\\\n]|\\.){{1,{_MOST}}}(?={quote})") for quote in "\"'`"}
-_WORD = re.compile(r"[^\s\"'`<>]{1,2000}")
+_WORD = re.compile(r"(?:[^\s\"'`<>]|[\"'`](?=\w)){1,2000}")
 _URL_PART = re.compile(r"[^\s\"'`<>&#]{1,4000}")
 _JSON_SCALAR = re.compile(r"[^\s,}\]]{1,500}")
 
@@ -179,7 +179,11 @@ def _spans(text: str) -> Iterator[Span]:
     yield from _kept(_sentence(text, match.end()) for match in _SENTENCE_AFTER.finditer(text))
     yield from _kept(_word(text, match.end()) for match in _WORD_AFTER.finditer(text))
     yield from _kept(_word(text, match.end()) for match in _FLAG.finditer(text) if is_secret_name(match[1]))
-    yield from _kept(_assigned(text, match) for match in _SEPARATOR.finditer(text))
+    done = 0
+    for match in _SEPARATOR.finditer(text):
+        if match.start() >= done and (span := _assigned(text, match)) and span[0] < span[1]:
+            yield span
+            done = span[1]
 
 
 def _kept(spans: Iterable[Span | None]) -> Iterator[Span]:
@@ -204,11 +208,11 @@ def _assigned(text: str, separator: re.Match[str]) -> Span | None:
 
 def _named(text: str, at: int) -> tuple[str, bool] | None:
     """The name that ends at a place, of up to three words; and whether it is that of a parameter in a URL."""
-    found = _NAME_BACKWARDS.match(text[max(0, at - 90) : at][::-1])
-    if found is None:
+    before = text[max(0, at - 90) : at]
+    found = _NAME_BACKWARDS.match(before[::-1])
+    if found is None or before.endswith(HIDDEN):
         return None
-    name = found[1][::-1]
-    return (name, True) if found[2] else (name, False)
+    return found[1][::-1], bool(found[2])
 
 
 def _is_secret(name: str) -> bool:
@@ -219,7 +223,9 @@ def _word(text: str, at: int) -> Span | None:
     """What is in quotes there, or one word without the punctuation after it."""
     if quoted := _quoted(text, at):
         return quoted
-    found = _WORD.match(text, at)
+    if text[at : at + 1] in _QUOTED:
+        return _sentence(text, at)  # of quotes that do not end
+    found = None if text.startswith(HIDDEN, at) else _WORD.match(text, at)
     return (at, at + len(found[0].rstrip(",;.)]}"))) if found else None
 
 
@@ -227,6 +233,8 @@ def _sentence(text: str, at: int) -> Span | None:
     """What is in quotes there, or all up to the end of the line or the sentence."""
     if quoted := _quoted(text, at):
         return quoted
+    if text.startswith(HIDDEN, at):
+        return None
     last = min(len(text), at + _MOST)
     stop = _SENTENCE_END.search(text, at, last)
     return at, stop.start() + (stop[0] in "!?") if stop else last
