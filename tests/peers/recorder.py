@@ -176,7 +176,8 @@ class Recorder:
         capabilities = await _all_capabilities(self._box.root)
         config = self._box.root / "mcp.json"
         entries = {name: server.entry for name, server in servers.items()}
-        config.write_text(json.dumps({"mcpServers": entries, "start_wait": "60s"}), encoding="utf-8")
+        everything = {"mcpServers": entries, "start_wait": "60s", "discovery": {"mode": "off"}}
+        config.write_text(json.dumps(everything), encoding="utf-8")
         if route.front == "stdio":
             command = [sys.executable, "-m", "magictunnel", "serve", "--stdio", "-c", str(config)]
             environ = get_default_environment() | {"MAGICTUNNEL_STORE": "off"} | dict([self._mark.split("=")])
