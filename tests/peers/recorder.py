@@ -186,7 +186,7 @@ class Recorder:
             return
         loaded = load(config)
         assert not loaded.problems
-        async with world(more=dict(loaded.servers), start_wait=loaded.start_wait) as w:
+        async with world(more=dict(loaded.servers), start_wait=loaded.start_wait, discovery=loaded.discovery) as w:
             path = "sse" if route.front == "sse" else "mcp"
             async with http_client(f"http://127.0.0.1:{w.port}/{path}", route.era, capabilities) as client:
                 yield client
