@@ -14,9 +14,9 @@ MAX_ABOUT = 100
 """Characters of what each of them says of itself."""
 
 _SEARCH = """\
-{count} tools of {servers} servers are behind this one. They are not listed, to save you reading them: call find_tools \
-with what you want to do, in plain words, then call a tool it names with call_read_tool, call_write_tool or \
-call_destructive_tool (find_tools says which). smart_tool_discovery finds and calls in one step.
+{count} tools of {servers} server(s) are behind this one. They are not listed, to save you reading them: call \
+find_tools with what you want to do, in plain words, then call a tool it names with call_read_tool, call_write_tool \
+or call_destructive_tool (find_tools says which). smart_tool_discovery finds and calls in one step.
 
 Servers:
 {names}"""

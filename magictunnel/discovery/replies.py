@@ -86,7 +86,7 @@ def use_of(entry: Entry) -> str:
 def reasons(found: Found) -> list[str]:
     """What counted most for (or against) an entry, strongest first."""
     strongest = sorted(found.features.items(), key=lambda item: (-abs(item[1]), item[0]))
-    return [f"{name} {value:+.2f}" for name, value in strongest[:4] if abs(value) >= 0.01]
+    return [f"{name} {value:+.2f}" for name, value in strongest[:2] if abs(value) >= 0.01]
 
 
 def summary(entry: Entry) -> str:

@@ -19,6 +19,8 @@ from magictunnel.discovery.arguments.extract import Filled, Source, extract
 from magictunnel.discovery.arguments.questions import answered, form
 from magictunnel.discovery.asked import Mistake, SmartAsked
 from magictunnel.discovery.calling import Calling
+from magictunnel.discovery.doubts import forbids, unread
+from magictunnel.discovery.effects import Effect, effect_of
 from magictunnel.discovery.finder import Finder, Step
 from magictunnel.discovery.replies import candidate, reply, summary, use_of
 from magictunnel.discovery.search import Answer, Found, Scope
@@ -43,6 +45,10 @@ class _Plan:
     later: Sequence[Step]
     """Of the steps that come after it."""
     mode: str
+    unread: tuple[str, ...] = ()
+    """What of the request looks like a value, and has become none."""
+    declined: bool = False
+    """Whether the person behind the call would not say what is missing."""
 
 
 class Smart:
@@ -76,14 +82,17 @@ class Smart:
         (words, first), *later = await self._finder.find(asked.request, request.caller, Scope(), CANDIDATES)
         threshold = self._config().confidence if asked.confidence_threshold is None else asked.confidence_threshold
         self._usage.note(Event.SHOWN, [found.entry for found in first.ranked])
-        if not first.ranked or not first.fits or first.ranked[0].confidence < threshold:
-            return reply(_unclear(first, later, threshold))
-        plan = await self._planned(asked, words if later else asked.request, first, later, request)
+        words = words if later else asked.request
+        if why := _why_not(first, words, threshold):
+            return reply(_unclear(first, later, why))
+        plan = await self._planned(asked, words, first, later, request)
         if asked.dry_run:
             return reply({"called": False, "would_call": _told(plan)})
+        if plan.unread and effect_of(plan.found.entry.definition) is not Effect.READ:
+            return reply(_half_read(plan))
         if plan.filled.missing:
             plan = await self._completed(plan, request)
-        if plan.filled.missing:
+        if plan.declined or plan.filled.missing:
             return reply(_incomplete(plan))
         if self._calling.known(plan.found.entry.name, request.caller) != plan.found.entry:
             raise Mistake(f"nothing was called: {plan.found.entry.name} has changed meanwhile (ask again)")
@@ -99,12 +108,13 @@ class Smart:
         if filled.missing and asked.context:
             behind = await self._read(asked.context, entry, filled.arguments)
             filled = replace(behind, sources={**behind.sources, **filled.sources})
-        if refused := [name for name in given if name not in filled.arguments]:
-            why = "; ".join(filled.problems) or "they are none of its own"
-            raise Mistake(f"nothing was called: {entry.name} does not take {', '.join(refused)} so: {why}")
+        if wrong := _not_its_own(given, entry) or [name for name in given if name not in filled.arguments]:
+            why = "; ".join(filled.problems) or f"its arguments are {', '.join(_own(entry)[:50]) or 'none'}"
+            raise Mistake(f"nothing was called: {entry.name} does not take these arguments: {', '.join(wrong)} ({why})")
         if filled.missing and self._config().filler and not asked.dry_run:
             filled = await self._fill(entry, f"{asked.request}\n{asked.context}".strip(), filled, request)
-        return _Plan(first.ranked[0], filled, later, first.mode)
+        left = unread(words, entry.definition, filled.sources, given.values())
+        return _Plan(first.ranked[0], filled, later, first.mode, left)
 
     async def _read(self, words: str, entry: Entry, given: Json) -> Filled:
         """What `words` and `given` say of the arguments; in a thread, for schemas may be as long as servers like."""
@@ -120,7 +130,7 @@ class Smart:
             said = await request.caller.back.ask("elicitation/create", question)
         content = said.get("content")
         if said.get("action") != "accept" or not isinstance(content, dict):
-            return plan
+            return replace(plan, declined=bool(said))
         tool = plan.found.entry.definition
         given = plan.filled.arguments | answered(tool, content)
         said_now = {name: Source("", 0, 0, "answer") for name in given if name not in plan.filled.arguments}
@@ -180,11 +190,17 @@ def _told(plan: _Plan) -> Json:
         "matched": list(plan.found.words),
         "mode": plan.mode,
         "arguments": filled.arguments,
-        "from": {name: asdict(source) for name, source in filled.sources.items()},
+        "from": {name: _from(source) for name, source in filled.sources.items()},
     }
+    told |= {"not_understood": list(plan.unread)} if plan.unread else {}
     told |= {"missing": list(filled.missing)} if filled.missing else {}
     told |= {"left_out": list(filled.problems)} if filled.problems else {}
     return told | ({"suggestions": _suggested(plan.later)} if plan.later else {})
+
+
+def _from(source: Source) -> Json:
+    """Where a value comes from: how it was found, and in which words, if in any."""
+    return asdict(source) if source.end > source.start else {"how": source.how}
 
 
 def _suggested(later: Sequence[Step]) -> Json:
@@ -198,19 +214,51 @@ def _suggested(later: Sequence[Step]) -> Json:
     }
 
 
-def _unclear(first: Answer, later: Sequence[Step], threshold: float) -> Json:
+def _own(entry: Entry) -> list[str]:
+    """The names of a tool's arguments."""
+    schema = entry.definition.get("inputSchema")
+    properties = schema.get("properties") if isinstance(schema, dict) else None
+    return list(properties) if isinstance(properties, dict) else []
+
+
+def _not_its_own(given: Json, entry: Entry) -> list[str]:
+    """Those of `given` that a tool does not have, where it does not say that it takes others."""
+    schema = entry.definition.get("inputSchema")
+    takes_others = isinstance(schema, dict) and schema.get("additionalProperties", False) is not False
+    own = frozenset(_own(entry))
+    return [] if takes_others or not own else [name for name in given if name not in own]
+
+
+def _why_not(first: Answer, words: str, threshold: float) -> str:
+    """Why nothing is to be called; empty if it is clear what is."""
+    if not first.ranked or not first.fits:
+        return "nothing here seems to do this"
+    if forbids(words):
+        return "the request says what is not to be done"
+    best = first.ranked[0].confidence
+    return (
+        "" if best >= threshold else f"the best candidate has a confidence of {best:.2f}; calling needs {threshold:.2f}"
+    )
+
+
+def _unclear(first: Answer, later: Sequence[Step], why: str) -> Json:
     """Nothing was called, since it is not clear what was meant."""
-    best = first.ranked[0] if first.ranked else None
-    fits = first.fits and best is not None
-    said: Json = {"called": False}
-    if fits and best is not None:
-        said["why"] = f"the best candidate has a confidence of {best.confidence:.2f}; calling needs {threshold:.2f}"
-        said["question"] = _question(first.ranked)
-    else:
-        said["why"] = "nothing here seems to do this"
-        said["question"] = "Can you say it in other words, or name the server?"
-    said["candidates"] = [candidate(found) for found in first.ranked]
+    asks = _question(first.ranked) if first.fits else "Can you say it in other words, or name the server?"
+    candidates = [candidate(found) for found in first.ranked]
+    said: Json = {"called": False, "why": why, "question": asks, "candidates": candidates}
     return said | ({"suggestions": _suggested(later)} if later else {})
+
+
+def _half_read(plan: _Plan) -> Json:
+    """Nothing was called, since that would be another thing than what was asked for."""
+    pieces = ", ".join(repr(piece) for piece in plan.unread)
+    use = use_of(plan.found.entry)
+    return {
+        "called": False,
+        "why": f"it may change things, and it is not clear what was meant by {pieces}",
+        "question": f"Which argument is it? Pass it in `arguments`, or use {use} with all of them.",
+        **_told(plan),
+    }
 
 
 def _question(ranked: Sequence[Found]) -> str:
@@ -227,11 +275,13 @@ def _about(entry: Entry) -> str:
 
 
 def _incomplete(plan: _Plan) -> Json:
-    told = _told(plan)
-    names = ", ".join(plan.filled.missing)
+    names = ", ".join(f"`{name}`" for name in plan.filled.missing)
+    if plan.declined:
+        why = f"the person was asked for {names}, and would not say: do not ask again"
+        return {"called": False, "why": why, **_told(plan)}
     return {
         "called": False,
         "why": f"required arguments are missing: {names}",
         "question": f"What should {names} be? Call again with `arguments`.",
-        **told,
+        **_told(plan),
     }

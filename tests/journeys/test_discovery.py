@@ -386,3 +386,31 @@ async def test_what_is_disabled_is_gone_for_everybody(era: str) -> None:
 async def test_what_is_always_listed_is_so_beside_the_search() -> None:
     async with searching("stateless", visibility={"weather__*": "listed", "run_*": "listed"}) as (_, client):
         assert [one.name for one in (await client.list_tools()).tools][-1] == "weather__get_forecast"
+
+
+@pytest.mark.parametrize(
+    ("request_", "why"),
+    [
+        ("don't delete issue 5", "not to be done"),
+        ("delete issue 5 in acme/web", "'acme/web'"),
+    ],
+)
+async def test_what_was_only_half_understood_is_not_done(request_: str, why: str) -> None:
+    async with searching("stateless") as (here, client):
+        said = await ask(client, "smart_tool_discovery", request=request_, confidence_threshold=0)
+
+        assert said["called"] is False
+        assert why in said["why"]
+        assert calls(here, "tracker") == []
+
+
+async def test_arguments_that_are_none_of_the_tools_are_refused() -> None:
+    async with searching("stateless") as (here, client):
+        words = "delete issue 5"
+        why = await refused(
+            client, "smart_tool_discovery", request=words, arguments={"nubmer": 5}, confidence_threshold=0
+        )
+
+        assert "nubmer" in why
+        assert "its arguments are number" in why
+        assert calls(here, "tracker") == []

@@ -187,8 +187,8 @@ async def test_the_callers_own_model_fills_in_what_is_missing_if_it_may(client_e
         async with world((script,), over="http", discovery=discovery) as w:
             mode: Any = CLIENT_MODE[client_era]
             async with Client(w.front, mode=mode, cache=None, sampling_callback=thinks) as client:
-                words = "close a dozenth issue, token sk-abcdefghijklmnopqrstuvwxyz0123456789"
-                request = {"request": words, "confidence_threshold": 0}
+                context = "It is the twelfth; token sk-abcdefghijklmnopqrstuvwxyz0123456789"
+                request = {"request": "close an issue", "context": context, "confidence_threshold": 0}
                 result = await client.call_tool("smart_tool_discovery", request)
 
             told: Json = (result.meta or {})["magictunnel/discovery"]
