@@ -174,7 +174,7 @@ def test_the_opening_of_a_client_that_searches_says_how_and_in_what() -> None:
     shown.live.replace("b", tools(2))
     text = shown.views.instructions(CALLER)
 
-    assert "102 tools of 2 servers" in text
+    assert "102 tools of 2 server(s)" in text
     assert "- a (100): Files. Read the manual first.\n- b (2)" in text
     assert "find_tools" in text
     assert shown.views.instructions(DEFERRING) == "# a\nFiles.\nRead the manual first."
