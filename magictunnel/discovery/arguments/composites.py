@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from magictunnel.discovery.arguments.bare import is_free
 from magictunnel.discovery.arguments.cues import side
 from magictunnel.discovery.arguments.fields import Field, Role
 from magictunnel.discovery.arguments.flags import Found
@@ -80,6 +81,55 @@ def _owner_and_name(wanted: Sequence[Field]) -> tuple[Field | None, Field | None
     if owner and owner.role is Role.OWNER and repository is None:
         repository = next((one for one in wanted if one.path[-1] == "name"), None)
     return owner, repository
+
+
+_OF = re.compile(
+    r"\b(?:in|on|from|of|for)\s(?:the\s)?(?:repo(?:sitory)?\s)?([A-Za-z][\w-]{0,99})\s(?:repo(?:sitory)?\s)?"
+    r"(?:of|by|from|owned by)\s@?([A-Za-z][\w-]{0,38})(?=\s*(?:[.,;?!)](?:\s|\Z)|\Z)|\s(?:with|and|to|as|on)\s)",
+    re.IGNORECASE,
+)
+
+
+def repository_of(
+    phrases: Phrases, wanted: Sequence[Field], known: frozenset[str]
+) -> Iterator[tuple[Field, str, int, int]]:
+    """`in web of acme` as repository and owner, where the tool asks for both; `known`: words that are no names."""
+    owner, repository = _owner_and_name(wanted)
+    found = list(_OF.finditer(phrases.request[:2000]))
+    if owner is None or repository is None or owner is repository or len(found) != 1:
+        return
+    if owner.role is not Role.OWNER or not repository.is_text or owner.is_list or repository.is_list:
+        return
+    ends = {found[0].start(1), found[0].start(2)}
+    names = [item for item in phrases.items if item.start in ends]
+    if len(names) == 2 and all(is_free(item, known) for item in names):
+        yield owner, found[0][2], *found[0].span(2)
+        yield repository, found[0][1], *found[0].span(1)
+
+
+_PEOPLE = frozenset(
+    map(
+        stem,
+        ("email", "attendee", "invitee", "participant", "recipient", "guest", "people", "person", "member", "user"),
+    )
+)
+_APART = frozenset({"from", "by", "not", "without", "except", "excluding", "cc", "bcc", "copy", "copying", "me", "my"})
+
+
+def people(spans: Sequence[Span], wanted: Sequence[Field]) -> tuple[Field, Found] | None:
+    """All the addresses of a request, where one list of people is all that takes some."""
+    said = [span for span in spans if span.kind == "email"]
+    fitting = [one for one in wanted if one.role is Role.EMAIL or (one.head in _PEOPLE and one.is_text)]
+    if not said or len(fitting) != 1 or not fitting[0].is_list or not fitting[0].is_text:
+        return None
+    if set(fitting[0].names) & _APART or fitting[0].choices:
+        return None
+    items = [item for span in said for item in span.items]
+    around = {item.text.lower() for span in said for item in (*span.left[:3], *span.right[:2])}
+    if around & _APART or any(item.literal is None or item.literal.kind != "email" for item in items):
+        return None
+    values = list(dict.fromkeys(item.text for item in items))
+    return fitting[0], Found(values, items[0].start, items[-1].end, "email")
 
 
 def _one(wanted: Sequence[Field], names: frozenset[str]) -> Field | None:

@@ -9,7 +9,7 @@ from magictunnel.discovery.arguments.cues import GENERIC, TOWARDS
 from magictunnel.discovery.arguments.fields import Field, Role, name_stems
 from magictunnel.discovery.arguments.kinds import NEVER, by_kind
 from magictunnel.discovery.arguments.phrases import FILLERS, Item, Span
-from magictunnel.discovery.words import stem
+from magictunnel.discovery.words import STOP, stem
 
 ENOUGH = 2.0
 """What has to speak for a value."""
@@ -37,7 +37,7 @@ _UNITS = re.compile(
 def evidence(span: Span, field: Field) -> float:
     """What speaks for all of `span` (one value, or several of a list) in `field`; NEVER or less: it cannot be."""
     base = by_kind(span, field)
-    if span.kind == "number" and field.is_text and span.right and _UNITS.match(span.right[0].text):
+    if span.kind == "number" and field.is_text and span.right and _is_cut(span.right[0], field):
         return NEVER
     if base <= NEVER:
         return NEVER
@@ -59,6 +59,14 @@ def evidence(span: Span, field: Field) -> float:
     )
 
 
+def _is_cut(after: Item, field: Field) -> bool:
+    """Whether a number without the word after it would be a part of a text: `2` of `2 litres`."""
+    said = after.text.lower()
+    is_plain = said not in FILLERS and said not in TOWARDS and said not in STOP and not after.is_proper
+    return bool(_UNITS.match(said)) or (field.role in _SENTENCES and not field.is_numeric and is_plain)
+
+
+_SENTENCES = (Role.TEXT, Role.TITLE, Role.QUERY)
 _ANY_DAY = frozenset(map(stem, ("date", "time", "day", "datetime", "when")))
 
 

@@ -17,6 +17,7 @@ from magictunnel.discovery.arguments.fields import Field, Role, name_stems
 from magictunnel.discovery.arguments.flags import Found, choice, count_in_words, flag
 from magictunnel.discovery.arguments.inputs import fields
 from magictunnel.discovery.arguments.kinds import NEVER
+from magictunnel.discovery.arguments.pairs import Pair, masked, pairs
 from magictunnel.discovery.arguments.phrases import Phrases, Span, phrases
 from magictunnel.discovery.arguments.quantities import length
 from magictunnel.discovery.arguments.values import as_path, value_of, written
@@ -45,6 +46,9 @@ class Finding:
         dated = any(one.role is Role.DATE for one in self.open)
         self._texts = sum(one.is_text and one.role not in (Role.CHOICE, Role.DATE, Role.OPAQUE) for one in self.open)
         self.phrases: Phrases = phrases(request, now if dated else None)
+        self.pairs: list[Pair] = pairs(self.phrases, self.open, now)
+        if self.pairs:
+            self._take_pairs(request, now if dated else None)
         held = [span for span in self.phrases.spans if span.kind == "placeholder"][:_MAX_SPANS]
         self.is_held = bool(held)
         """Whether placeholders stand where values would."""
@@ -68,6 +72,8 @@ class Finding:
             self._take_span(*change, "changed")
         self._together()
         self._calculated()
+        self._said()
+        self._addresses()
         self._by_evidence()
         self._lone_path()
         self._lasting()
@@ -83,7 +89,16 @@ class Finding:
 
     # --- taking
 
+    def _take_pairs(self, request: str, now: datetime | None) -> None:
+        """What is said as `name=value`; nothing of it is part of another value, and its property takes no other."""
+        self.phrases = phrases(masked(request, self.pairs), now)
+        named = {pair.field.path: pair.found for pair in self.pairs if pair.field}
+        self.found |= {path: found for path, found in named.items() if found}
+        self.open = [one for one in self.open if one.path not in named]
+
     def _take(self, wanted: Field, found: Found) -> None:
+        if any(found.start < pair.end and pair.start < found.end for pair in self.pairs):
+            return
         self.found[wanted.path] = found
         self.open = [one for one in self.open if one.path != wanted.path]
         self.spans = [span for span in self.spans if span.end <= found.start or found.end <= span.start]
@@ -98,7 +113,8 @@ class Finding:
         return True
 
     def _is_used(self, found: Found) -> bool:
-        return any(found.start < one.end and one.start < found.end for one in self.found.values())
+        taken = [(one.start, one.end) for one in self.found.values()] + [(one.start, one.end) for one in self.pairs]
+        return any(found.start < end and start < found.end for start, end in taken)
 
     def _required(self, *roles: Role) -> list[Field]:
         return [one for one in self.open if one.is_required and (not roles or one.role in roles)]
@@ -126,6 +142,8 @@ class Finding:
             value = value_of(item, one, self.now)
             if value is not None:
                 self._take(one, Found(value, item.start, item.end, "date"))
+        for wanted, part, start, end in composites.repository_of(self.phrases, self.open, self.own):
+            self._take(wanted, Found(part, start, end, "part"))
         if joined := composites.path(self.phrases, self.open):
             one, found = joined
             self._take(one, found._replace(value=as_path(found.value, one)))
@@ -142,6 +160,23 @@ class Finding:
         wanted = [one for one in self._required() if one.is_text and not one.is_list and one.head == stem("expression")]
         if len(wanted) == 1 and (found := sayings.calculation(self.phrases)):
             self._take(wanted[0], found)
+
+    def _said(self) -> None:
+        """All that follows `saying`, if it has numbers or the like in it that nothing else is known to take."""
+        wanted = [one for one in self.open if one.role is Role.TEXT and one.is_text and not one.is_list]
+        titled = any(one.role is Role.TITLE for one in self.open)
+        found = sayings.spoken(self.phrases, is_titled=titled) if len(wanted) == 1 else None
+        if found is None or self._is_used(found) or self.is_held:
+            return
+        inside = [span for span in self.spans if found.start <= span.start < found.end]
+        others = [one for one in self.open if one is not wanted[0]]
+        if not any(evidence(span, one) >= ENOUGH for span in inside for one in others):
+            self._take(wanted[0], found)
+
+    def _addresses(self) -> None:
+        """All addresses, for the one list of people that is wanted."""
+        if several := composites.people(self.spans, self.open):
+            self._take(*several)
 
     def _telling_spans(self) -> list[Span]:
         """Those that are not parts of one value: of several paths for one property none is the path."""
@@ -316,7 +351,10 @@ class Finding:
             self._take(wanted[0], found[0])
 
     def _lone_names(self, wanted: Field) -> Iterator[Found]:
-        names = leftovers.objects(self.phrases, [one for one in self._names() if not str(one.value).islower()])
+        found = [one for one in self._names() if not str(one.value).islower()]
+        if any(leftovers.is_whole(self.phrases, one, self.own) for one in found):
+            return
+        names = leftovers.objects(self.phrases, found)
         if len(names) == 1 and not leftovers.is_away(self.phrases, names[0], wanted, self.open):
             yield names[0]
         elif not names and (place := leftovers.at_place(self.phrases, self.own, wanted)):

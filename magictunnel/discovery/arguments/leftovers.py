@@ -82,6 +82,19 @@ def objects(phrases: Phrases, found: Sequence[Found]) -> list[Found]:
     return direct or list(found)
 
 
+def is_whole(phrases: Phrases, found: Found, known: frozenset[str]) -> bool:
+    """Whether a name is that of what another one is a part of: `acme` in `the issue 12 in web of acme`."""
+    before = [item for item in phrases.items if item.end <= found.start][-4:]
+    words = [item.text.lower() for item in before]
+    if len(words) < 3 or words[-1] not in _HOLDING or before[-1].starts or before[-2].starts:
+        return False
+    part = before[-2]
+    outside = words[-4] if words[-3] in ("the", "my", "our") and len(words) == 4 else words[-3]
+    named = part.is_word and (part.is_proper or is_free(part, known)) and part.stem not in known
+    return named and outside in _PREPOSITIONS
+
+
+_HOLDING = frozenset({"of", "from", "at", "by", "under"})
 _ELSEWHERE = frozenset({"on", "in", "at", "to", "from", "into", "via", "with", "by", "and", "or"})
 
 
@@ -99,6 +112,8 @@ def asked_of(phrases: Phrases, known: frozenset[str]) -> Found | None:
     if len(places) != 1 or not is_free(items[places[0] + 1], known) or items[places[0] + 1].starts:
         return None
     one = items[places[0] + 1]
+    if is_whole(phrases, found_run(phrases, [one], "asked of"), known):
+        return None
     after = items[places[0] + 2 : places[0] + 3]
     ends = (
         not after

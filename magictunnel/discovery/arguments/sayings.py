@@ -110,8 +110,59 @@ def said(phrases: Phrases) -> Found | None:
     tail = [item for item in phrases.items if item.start >= start]
     if not tail or any(item.literal is not None and item.literal.is_marked for item in tail):
         return None
+    if goes_on(text, start, len(text)):
+        return None
     words = text[start:].strip().removesuffix(".")
     return Found(words, start, start + len(words), "said")
+
+
+_SPOKEN = re.compile(
+    r"(?:\b(?:saying|(?:that |which |it )?says|(?:that |which )reads|with (?:the |a )?(?:text|message|body|content))"
+    r"|(?<!\bthe )(?<!\bmy )(?<!\bto )(?<!\ba )(?<!\bof )(?<!\bfor )"
+    r"\breading(?! list)"
+    r"|\band (?:text|body)(?=:?\s+\d))"
+    r"\s*[:,]?\s+(?=[^\s'\"`])",
+    re.IGNORECASE,
+)
+_TITLED = re.compile(r",?\s(?:and\s)?(?:titled|entitled|called|named|with (?:the |a )?(?:title|name))\s", re.IGNORECASE)
+
+
+_GOES_ON = re.compile(
+    r"(?:[,;.]?\s(?:and(?: then)?|then)|[.;])\s(?:please\s|then\s)?"
+    r"(?:add|assign|attach|close|email|label|mark|move|notify|open|pin|post|send|set|share|tag)\s",
+    re.IGNORECASE,
+)
+"""What may be another thing to do, or what is said."""
+
+
+def goes_on(text: str, start: int, end: int) -> bool:
+    """Whether words may be followed by another thing to do: `it crashes, and assign it to Ada`."""
+    return _GOES_ON.search(text, start, end) is not None
+
+
+def spoken(phrases: Phrases, *, is_titled: bool) -> Found | None:
+    """What follows `saying` or `with the text`, if there are values in it that nothing marks: `saying 2 litres`.
+
+    `is_titled`: a title that is told behind it is no part of it.
+    """
+    text = phrases.request[:4000]
+    places = [match.end() for match in _SPOKEN.finditer(text) if not _is_inside(phrases, match.start())]
+    if len(places) != 1 or len(phrases.request) > len(text):
+        return None
+    start = places[0]
+    title = _TITLED.search(text, start) if is_titled else None
+    end = title.start() if title else len(text)
+    inside = [item for item in phrases.items if start <= item.start < end]
+    if all(item.is_word for item in inside) or any(item.literal and item.literal.is_marked for item in inside):
+        return None
+    if goes_on(text, start, end):
+        return None
+    words = text[start:end].strip().removesuffix(".")
+    return Found(words, start, start + len(words), "said")
+
+
+def _is_inside(phrases: Phrases, place: int) -> bool:
+    return any(item.start <= place < item.end for item in phrases.items if not item.is_word)
 
 
 _ADDRESSED = re.compile(
