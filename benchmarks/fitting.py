@@ -24,17 +24,24 @@ def folds(groups: Sequence[str], count: int = 10) -> Array:
 
 
 def listwise(
-    tables: Sequence[Array], right: Sequence[Array], shares: Array, bounds: tuple[Array, Array], l2: float
+    tables: Sequence[Array],
+    right: Sequence[Array],
+    shares: Array,
+    bounds: tuple[Array, Array],
+    l2: float,
+    toward: Array | None = None,
 ) -> Array:
     """Weights under which the right rows of each table have most of its softmax.
 
     `tables`: per request (candidates, features). `right`: per request (candidates,) of 0 and 1. `shares`: (requests,)
-    what each counts. `bounds`: the least and the most of each weight. `l2`: of weights on features of variance 1.
+    what each counts. `bounds`: the least and the most of each weight. `l2`: how hard weights on features of variance 1
+    are held at `toward`, or else at 0.
     """
     usable = [at for at, mark in enumerate(right) if 0 < mark.sum() < len(mark)]
     stacked = np.concatenate([tables[at] for at in usable])
     scale = stacked.std(0) + 1e-9
     stacked = stacked / scale
+    home = 0.0 if toward is None else toward * scale
     marks = np.concatenate([right[at] for at in usable])
     lengths = np.array([len(tables[at]) for at in usable])
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
@@ -46,8 +53,9 @@ def listwise(
         raised = np.exp(scores - np.maximum.reduceat(scores, starts)[owner])
         whole, good = np.add.reduceat(raised, starts), np.add.reduceat(raised * marks, starts)
         slope = (raised / whole[owner] - raised * marks / good[owner]) * share[owner]
-        value = -(share * np.log(good / whole)).sum() + l2 * weights @ weights
-        return float(value), stacked.T @ slope + 2 * l2 * weights
+        away = weights - home
+        value = -(share * np.log(good / whole)).sum() + l2 * away @ away
+        return float(value), stacked.T @ slope + 2 * l2 * away
 
     return _descended(loss, stacked.shape[1], bounds) / scale
 
@@ -92,8 +100,8 @@ def logistic(table: Array, truth: Array, shares: Array, l2: float = 1e-3) -> Arr
 
 def places(scores: Sequence[Array], right: Sequence[Array]) -> Array:
     """Per request the place of the first that is right, from 0; 999 if none is."""
-    found = []
+    found: list[int] = []
     for score, mark in zip(scores, right, strict=True):
-        hits = np.nonzero(mark[np.argsort(-score, kind="stable")])[0] if len(score) else []
-        found.append(hits[0] if len(hits) else 999)
+        hits = np.nonzero(mark[np.argsort(-score, kind="stable")])[0].tolist() if len(score) else []
+        found.append(hits[0] if hits else 999)
     return np.array(found)

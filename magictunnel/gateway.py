@@ -125,7 +125,8 @@ class Gateway:
         from magictunnel.discovery.embedding import open_embedder
         from magictunnel.discovery.vectors import Vectors
 
-        vectors = Vectors(lambda: open_embedder(wanted, self.secrets, Path(self.config.file).parent), store, mask=self.mask)
+        base = Path(self.config.file).parent
+        vectors = Vectors(lambda: open_embedder(wanted, self.secrets, base), store, mask=self.mask)
         self.live.subscribe(lambda _kinds: vectors.wanted(everything_of(self.live.current)))
         return vectors
 

@@ -11,6 +11,7 @@ from magictunnel.discovery.words import STOP, stem
 
 MAX_CLAUSES = 8
 MAX_REQUEST = 8_000
+MAX_OUTCOMES = 2
 MIN_PIECE = 3
 """Letters; less is what numbers a step."""
 
@@ -64,6 +65,28 @@ def split(request: str) -> tuple[str, ...]:
             telling = f"{telling} {part}".strip()
     kept = tuple(clauses[:MAX_CLAUSES])
     return kept if len(kept) > 1 else (request,)
+
+
+_SAVES = re.compile(
+    r"\b(?:sav(?:e|ed|ing)|write|put|store|export|output|generate|make|draft|create|report|document)\b[^.?!;]{0,60}"
+    r"\b(?:to|into|in|at|as|under)\s*$",
+    re.IGNORECASE,
+)
+_EXTENSION = re.compile(r"\.([A-Za-z][A-Za-z0-9]{1,4})$")
+_BEFORE = 70
+"""Letters before a file in which it says what becomes of it."""
+
+
+def outcomes(request: str) -> tuple[str, ...]:
+    """What `request` asks for in passing: that a file be written (`... and the report to /tmp/x.md`)."""
+    text = request[:MAX_REQUEST]
+    files = [
+        span
+        for span in literals(text)
+        if span.kind in ("path", "file") and _SAVES.search(text[max(0, span.start - _BEFORE) : span.start])
+    ]
+    kinds = [_EXTENSION.search(span.text) for span in files]
+    return tuple(dict.fromkeys(f"write the {kind[1] if kind else 'new'} file" for kind in kinds))[:MAX_OUTCOMES]
 
 
 def _parts(text: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""How common words are in tools of all sorts: what a small catalog cannot tell by itself. Counts are in `common.txt`."""
+"""How common words are in tools of all sorts (`common.txt`): what a small catalog cannot tell by itself."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from importlib.resources import files
 
 from magictunnel.discovery.lexicon import RELATED, VERB_KINDS
-
 
 VIRTUAL = 400
 """Tools of all sorts that are counted along with those that are there."""

@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from magictunnel.discovery import weights
 from magictunnel.discovery.features import Features
 
-FITTING = ("answered", "answered_head", "answered_thing", "name", "pairs", "cover", "values", "best")
+FITTING = ("answered", "answered_head", "answered_thing", "name_own", "pairs", "cover", "values", "best", "crowd")
 """What tells whether the first does what was asked for; `best` is its score."""
+NONE = 9.0
+"""The score of an entry that is not there: what stands alone has this rival at least."""
 SURE_AT_MOST = 0.25
 """How sure an answer may be of its first if nothing fits."""
 
@@ -23,11 +25,12 @@ def shares(scores: Sequence[float]) -> list[float]:
 
 def signs(scores: Sequence[float], first: Mapping[str, float], fit: float, *, fused: bool) -> Features:
     """What tells how sure the first of `scores` (best first) is; `first`: its features; `fit`: its `fitness`."""
-    share = shares(scores)[0]
+    rivals = sorted((*scores[1:], NONE), reverse=True)
+    share = shares([scores[0], *rivals])[0]
     found = {
         "bias": 1.0,
         "odds": max(-5.0, min(5.0, math.log(share / (1.001 - share)))),
-        "gap": min(4.0, scores[0] - scores[1]) if len(scores) > 1 else 4.0,
+        "gap": max(-4.0, min(4.0, scores[0] - rivals[0])),
         "cover": first.get("cover", 0.0),
         "missed": first.get("missed", 0.0),
         "answered": first.get("answered", 0.0),

@@ -51,6 +51,8 @@ class Fields:
     properties: tuple[tuple[str, str], ...]
     """Names of arguments, and what is said of each, with the values it may take."""
     tags: tuple[str, ...]
+    required: int
+    """Arguments without which it cannot be called."""
     takes_text: bool
     """Whether one of its arguments is any text at all, rather than one of some values or a number."""
     is_deprecated: bool
@@ -76,6 +78,7 @@ def fields(entry: Entry) -> Fields:
         tail=tail,
         properties=tuple(_properties(definition)),
         tags=tags(entry),
+        required=_required(definition),
         takes_text=_takes_text(definition),
         is_deprecated=bool(_DEPRECATED.search(description)),
     )
@@ -125,6 +128,12 @@ def _arguments(definition: Mapping[str, Any]) -> Mapping[str, Any]:
     schema = definition.get("inputSchema")
     properties = schema.get("properties") if isinstance(schema, dict) else None
     return properties if isinstance(properties, dict) else {}
+
+
+def _required(definition: Mapping[str, Any]) -> int:
+    schema = definition.get("inputSchema")
+    required = schema.get("required") if isinstance(schema, dict) else None
+    return min(len(required), MAX_PROPERTIES) if isinstance(required, list) else 0
 
 
 def _takes_text(definition: Mapping[str, Any]) -> bool:

@@ -24,6 +24,10 @@ _HUNCH = 1.0
 _TAKEN, _UNTAKEN = 0.2, 0.6
 """How far what is likely a value is missed by what takes any text, and by what does not."""
 _POOL = 20
+_OF_SERVER = 0.8
+"""What a word of a name counts that is its server's, as `notes` in `search_notes`, even if nobody asks for it."""
+_SECOND = 0.4
+"""What the second kind of doing counts that a tool tells of, beside the first."""
 
 _LITERAL_WORDS: Mapping[str, frozenset[str]] = {
     kind: frozenset(stems.split())
@@ -66,6 +70,11 @@ class _Known:
     weights: tuple[float, ...]
     """Per word: what it tells; 0 if nothing anywhere stands for it."""
     whole: float
+    """What these tell in all, and what words of tools would that stand nowhere here."""
+    supply: int
+    """How many values the request may hold."""
+    lacking: float
+    """The latter part of it."""
     telling: tuple[float, ...]
     """Per word: what it would tell if it stood somewhere; verbs and likely values not counted."""
     unknown: tuple[float, ...]
@@ -84,13 +93,15 @@ def table(matcher: Matcher, candidates: Sequence[Candidate], named: frozenset[st
     ranks = _ranks([one.score for one in candidates])
     votes = _shares([(one.document.entry.backend, one.score) for one in by_score[:_VOTERS]])
     affinity = _affinity(matcher, candidates)
+    crowd = math.log10(max(1, matcher.total)) / 5
     rows = []
     for candidate, rank in zip(candidates, ranks, strict=True):
         document = candidate.document
         backend = document.entry.backend
         row = {
-            "score": candidate.score / top,
+            "score": candidate.score / (top + known.lacking),
             "rank": rank,
+            "crowd": crowd,
             "vote": votes.get(backend, 0.0),
             "named": float(backend in named),
             "named_other": float(bool(named) and backend not in named),
@@ -104,7 +115,7 @@ def table(matcher: Matcher, candidates: Sequence[Candidate], named: frozenset[st
             **_doing(matcher.request, candidate),
             **_number(matcher.request, candidate),
             **_answered(matcher.request, known, candidate),
-            **_values(matcher, candidate),
+            **_values(matcher, known, candidate),
         }
         row["verb_thing"] = max(0.0, row["verb"]) * max(row["thing"], row["thing_head"])
         row["verb_cover"] = max(0.0, row["verb"]) * row["cover_top"]
@@ -133,8 +144,24 @@ def _known(matcher: Matcher, candidates: Sequence[Candidate]) -> _Known:
     nouns = [0.0 if word.is_verb else want.idf for word, want in zip(request.words, sought, strict=True)]
     telling = tuple(idf if want.is_known else 0.0 for idf, want in zip(nouns, sought, strict=True))
     unknown = tuple(0.0 if want.is_known else idf for idf, want in zip(nouns, sought, strict=True))
+    supply = len(request.literals) + sum(map(bool, unknown))
+    lacking = sum(idf for idf, want in zip(telling, sought, strict=True) if not want.variants)
     pool = _pool(len(sought), candidates)
-    return _Known(terms, inside, outside, thing, pairs, pairs_whole, weights, sum(weights) or 1.0, telling, unknown, pool)
+    return _Known(
+        terms,
+        inside,
+        outside,
+        thing,
+        pairs,
+        pairs_whole,
+        weights,
+        (sum(weights) + lacking) or 1.0,
+        supply,
+        lacking,
+        telling,
+        unknown,
+        pool,
+    )
 
 
 def _pool(size: int, candidates: Sequence[Candidate]) -> tuple[float, ...]:
@@ -247,13 +274,17 @@ def _name(request: Request, known: _Known, candidate: Candidate) -> Features:
     """How much of the document's name was asked for, and how much was not."""
     document, counts = candidate.document, candidate.shard.name_counts
     size, name = len(candidate.shard.documents), candidate.document.name
-    whole = found = quoted = extras = 0.0
+    whole = found = quoted = extras = own = own_found = 0.0
     for at, term in enumerate(name):
         if term in VERB_KINDS and at in (0, len(name) - 1):
             continue
         weight = math.log(1 + size / counts[term]) + 0.3
         joined = [known.terms.get(one + other, 0.0) for one, other in pairwise(name[max(0, at - 1) : at + 2])]
-        near = max(known.terms.get(term, 0.0), *joined, 0.8 if term in document.server else 0.0)
+        asked = max([known.terms.get(term, 0.0), *joined])
+        near = max(asked, _OF_SERVER if term in document.server else 0.0)
+        if asked == near:
+            own += weight
+            own_found += weight * near
         whole += weight
         found += weight * near
         extras += weight * (1 - near)
@@ -261,6 +292,7 @@ def _name(request: Request, known: _Known, candidate: Candidate) -> Features:
     whole = whole or 1.0
     return {
         "name": found / whole,
+        "name_own": own_found / (own or 1.0),
         "name_quoted": quoted / whole,
         "extras": min(3.0, extras / (math.log(1 + size) + 0.3)),
     }
@@ -293,14 +325,14 @@ def _doing(request: Request, candidate: Candidate) -> Features:
     """Whether it does the kind of thing that is asked for."""
     offered, asked = candidate.document.verbs, request.verbs
     if not offered or not asked:
-        return {"verb": 0.0, "verb_same": 0.0, "verb_against": 0.0, "verb_unknown": 1.0}
+        return {"verb": 0.0, "verb_same": 0.0, "verb_against": 0.0}
+    likenesses = [likeness(asked[0], offered[0]), *(_SECOND * likeness(asked[0], kind) for kind in offered[1:2])]
     reading, writing = asked[0] in READING, asked[0] in WRITING
     against = (reading and offered[0] in WRITING) or (writing and offered[0] in READING)
     return {
-        "verb": max(likeness(asked[0], kind) for kind in offered[:2]),
+        "verb": max(likenesses),
         "verb_same": float(asked[0] == offered[0]),
         "verb_against": float(against),
-        "verb_unknown": 0.0,
     }
 
 
@@ -312,15 +344,16 @@ def _number(request: Request, candidate: Candidate) -> Features:
     if kind in ("list", "get") and {"list", "get"} <= candidate.shard.kinds.get(bare(document), frozenset()):
         contrast = 1.0 if (kind == "list") == request.wants_many else -1.0
     reads = not request.verbs or request.verbs[0] in READING
+    gets = kind == "get" and any(term in VERB_KINDS for term in document.name)
     is_list = kind in ("list", "search") or document.plural > 0
     return {
         "contrast": contrast,
         "many": float(reads and request.wants_many and is_list),
-        "single": float(reads and not request.wants_many and kind == "get" and not document.plural),
+        "single": float(reads and not request.wants_many and gets and not document.plural),
     }
 
 
-def _values(matcher: Matcher, candidate: Candidate) -> Features:
+def _values(matcher: Matcher, known: _Known, candidate: Candidate) -> Features:
     """Whether the kinds of values in the request have an argument to go to; and words inside quotes."""
     arguments = candidate.document.arguments
     kinds = [kind for kind in matcher.request.literals if kind in _LITERAL_WORDS]
@@ -329,7 +362,7 @@ def _values(matcher: Matcher, candidate: Candidate) -> Features:
     quoted = sum(sought.idf * _BEST[mask] for sought, mask in zip(matcher.soft, candidate.soft, strict=True))
     return {
         "values": fitting / len(kinds) if kinds else 0.0,
-        "argumentless": float(bool(kinds) and not arguments),
+        "demand": max(0, min(4, candidate.document.required) - known.supply) / 4,
         "quoted": quoted / whole,
     }
 

@@ -57,6 +57,8 @@ class Document:
     is_deprecated: bool
     has_text: bool
     takes_text: bool
+    required: int
+    """How many arguments it cannot be called without."""
     tags: tuple[str, ...]
 
 
@@ -138,6 +140,7 @@ def _analysed(entry: Entry) -> tuple[Document, dict[str, tuple[int, float]]]:
         is_deprecated=said.is_deprecated,
         has_text=bool(said.first),
         takes_text=said.takes_text,
+        required=said.required,
         tags=said.tags,
     )
     return document, _terms(texts)
@@ -216,6 +219,31 @@ def _own_names(shards: Mapping[str, Shard]) -> dict[str, list[tuple[tuple[str, .
     return found
 
 
+_Holders = Mapping[str, Sequence[str]]
+"""Term -> the backends in whose shards it stands, so that rare terms are found without asking every shard."""
+
+
+def _held(shards: Mapping[str, Shard]) -> _Holders:
+    found: dict[str, list[str]] = {}
+    for backend, shard in shards.items():
+        for term in shard.terms:
+            found.setdefault(term, []).append(backend)
+    return found
+
+
+def _held_again(holders: _Holders, backend: str, old: Shard | None, new: Shard | None) -> _Holders:
+    """`holders` after the shard of `backend` is another one. What was there before stays as it is."""
+    before, after = old.terms if old else {}, new.terms if new else {}
+    found = dict(holders)
+    for term in before.keys() - after.keys():
+        found[term] = [name for name in found[term] if name != backend]
+        if not found[term]:
+            del found[term]
+    for term in after.keys() - before.keys():
+        found[term] = [*found.get(term, ()), backend]
+    return found
+
+
 class Postings(NamedTuple):
     """The documents of the whole index in which a term stands, in order; its weights and fields there."""
 
@@ -227,9 +255,9 @@ class Postings(NamedTuple):
 class Index:
     """All that can be found. `Index()` is empty."""
 
-    __slots__ = ("_bounds", "_count", "_names", "_numbers", "_order", "_postings", "shards")
+    __slots__ = ("_bounds", "_count", "_holders", "_names", "_numbers", "_order", "_places", "_postings", "shards")
 
-    def __init__(self, shards: Mapping[str, Shard] | None = None) -> None:
+    def __init__(self, shards: Mapping[str, Shard] | None = None, holders: _Holders | None = None) -> None:
         self.shards: Mapping[str, Shard] = dict(sorted((shards or {}).items()))
         """By backend, in the order of their names, so that the order of joining leaves no trace."""
         self._order = tuple(self.shards.values())
@@ -238,6 +266,8 @@ class Index:
         for shard in self._order:
             self._bounds.append(self._count)
             self._count += len(shard.documents)
+        self._places = {backend: at for at, backend in enumerate(self.shards)}
+        self._holders = _held(self.shards) if holders is None else holders
         self._names = _own_names(self.shards)
         self._numbers: dict[tuple[Kind, str], int] = {}
         self._postings: dict[str, Postings] = {}
@@ -250,7 +280,9 @@ class Index:
     def replaced(self, backend: str, entries: Sequence[Entry]) -> Index:
         """A new index with `entries` as all that `backend` offers; with none, without it."""
         shards = {name: shard for name, shard in self.shards.items() if name != backend}
-        return Index({**shards, backend: Shard(entries)} if entries else shards)
+        if entries:
+            shards[backend] = Shard(entries)
+        return Index(shards, _held_again(self._holders, backend, self.shards.get(backend), shards.get(backend)))
 
     def __len__(self) -> int:
         return self._count
@@ -270,12 +302,12 @@ class Index:
 
     def _gathered(self, term: str) -> Postings:
         found = Postings(array("I"), array("f"), array("B"))
-        for start, shard in zip(self._bounds, self._order, strict=True):
+        for at in sorted(self._places[backend] for backend in self._holders.get(term, ())):
+            start, shard = self._bounds[at], self._order[at]
             low, high = shard.row(term)
-            if high > low:
-                found.docs.extend([start + doc for doc in shard.docs[low:high]])
-                found.weights.extend(shard.weights[low:high])
-                found.masks.extend(shard.masks[low:high])
+            found.docs.extend([start + doc for doc in shard.docs[low:high]])
+            found.weights.extend(shard.weights[low:high])
+            found.masks.extend(shard.masks[low:high])
         return found
 
     def place(self, number: int) -> tuple[Shard, int]:
@@ -294,7 +326,7 @@ class Index:
 
     def span(self, backend: str) -> tuple[int, int]:
         """The numbers of the documents of `backend`: the first, and that behind the last."""
-        at = list(self.shards).index(backend)
+        at = self._places[backend]
         return self._bounds[at], self._bounds[at] + len(self._order[at].documents)
 
     def number(self, kind: Kind, name: str) -> int | None:

@@ -71,21 +71,21 @@ class Matcher:
     def __init__(self, index: Index, request: Request, shards: Sequence[str] | None = None) -> None:
         self._index = index
         self._inside = None if shards is None else frozenset(shards)
-        self._total = max(1, len(index))
+        self.total = max(1, len(index))
         self.request = request
         self.sought = [self._seek(word.stem, word.joined, word.related, word.weight) for word in request.words]
         self.soft = [self._seek(stem, (), (), 1.0) for stem in request.soft]
 
     def _seek(self, stem: str, joined: Sequence[str], related: Sequence[tuple[str, float]], weight: float) -> Sought:
         own = self._index.postings(stem)
-        idf = weight * telling(stem, len(own.docs), self._total)
+        idf = weight * telling(stem, len(own.docs), self.total)
         variants = [Variant(stem, EXACT, idf, own)] if own.docs else []
         for term, worth in (*((term, JOINED_WEIGHT) for term in joined), *related):
             found = self._index.postings(term)
             count = len(found.docs)
-            if not count or (worth < JOINED_WEIGHT and self._total > MANY and count > TOO_COMMON * self._total):
+            if not count or (worth < JOINED_WEIGHT and self.total > MANY and count > TOO_COMMON * self.total):
                 continue
-            gain = weight * telling(term, count, self._total)
+            gain = weight * telling(term, count, self.total)
             variants.append(Variant(term, worth, gain if worth == JOINED_WEIGHT else min(idf, gain), found))
         others = sorted(variants[len(own.docs) > 0 :], key=lambda variant: (-variant.worth * variant.idf, variant.term))
         most = max(FEW_VARIANTS, MANY_VARIANTS // max(1, len(self.request.words)))
@@ -98,9 +98,9 @@ class Matcher:
 
     def _scores(self) -> list[float]:
         """The first score of every document: what the best variant of each word gives it."""
-        scores = [0.0] * self._total
+        scores = [0.0] * self.total
         for sought in self.sought:
-            best = [0.0] * self._total if len(sought.variants) > 1 else None
+            best = [0.0] * self.total if len(sought.variants) > 1 else None
             for variant in sought.variants:
                 _add(scores, variant, 1.0, best)
         for sought in self.soft:

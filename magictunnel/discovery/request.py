@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from magictunnel.discovery.lexicon import PHRASES, RELATED, VERB_KINDS
 from magictunnel.discovery.literals import Literal, literals
@@ -14,6 +15,8 @@ from magictunnel.discovery.words import PREPOSITIONS, STOP, Word, stems, words
 MAX_REQUEST = 4_000
 MAX_WORDS = 60
 MAX_SOFT = 24
+PHRASE = 0.8
+"""What a word counts for which a phrase stands."""
 
 _ASKING = {
     "what": "get", "which": "list", "who": "get", "where": "get", "when": "get", "how": "get", "is": "get", "are":
@@ -77,13 +80,36 @@ class Request:
     wants_many: bool
 
 
+_CONVERTING = re.compile(
+    r"\s*(?:(?:what|how much) (?:is|are|would be)|what(?:'|\u2019)s|if it(?:'|\u2019)?s|if it is)\s"
+    r"[$\u20ac\u00a3]?\d[^?.!]{0,60}"
+    r"(?:\b(?:in|to)\b|, what)",
+    re.IGNORECASE,
+)
+"""`What is 5 km in miles`: a question that asks for a value in another form."""
+
+
+class _Phrase(NamedTuple):
+    """Some words in a row that stand for others."""
+
+    size: int
+    meaning: tuple[str, ...]
+    """Stems."""
+
+
+_Phrases = Mapping[int, _Phrase]
+"""By the place of the first word."""
+
+
 def understood(text: str) -> Request:
     """`text`, taken apart. Bounded in size, whatever the text."""
     text = text[:MAX_REQUEST]
     spans = literals(text)
     plain = words(_masked(text, spans))[: MAX_WORDS * 4]
-    verbs = _verbs(plain)
-    asked = _asked(plain, {at for at, _ in verbs}, _weights(text, plain))
+    phrases = _phrases(plain)
+    verbs = [(-1, "convert")] if _CONVERTING.match(text) else []
+    verbs += _verbs(plain, phrases)
+    asked = _asked(plain, {at for at, _ in verbs}, phrases, _weights(text, plain))
     return Request(
         words=asked,
         soft=_soft(spans),
@@ -139,24 +165,32 @@ _WORDY_TEXT = "quoted placeholder repository file path url domain channel userna
 _WORDY = frozenset(_WORDY_TEXT.split())
 
 
-def _verbs(plain: Sequence[Word]) -> list[tuple[int, str]]:
+def _verbs(plain: Sequence[Word], phrases: _Phrases) -> list[tuple[int, str]]:
     """Where the verbs stand, and the kinds of doing they name. A question asks first of all to be told something."""
-    found = [(at, kind) for at, kind in _named_verbs(plain) if _commands(plain, at)]
+    named = _named_verbs(plain, phrases)
+    found = [(at, kind) for at, kind in named if at in phrases or _commands(plain, at)]
     asking = next((word.text for word in plain[:4] if word.text in _ASKING), None)
     if asking and plain[0].text == asking and asking not in _OPEN_QUESTIONS:
         return [(-1, _ASKING[asking]), *found]
     if not found and asking:
         return [(-1, _ASKING[asking])]
-    return found or _named_verbs(plain)[:1]
+    return found or named[:1]
 
 
-def _named_verbs(plain: Sequence[Word]) -> list[tuple[int, str]]:
-    """Words that are verbs, wherever they do not stand as nouns."""
-    return [
-        (at, VERB_KINDS[word.stem])
-        for at, word in enumerate(plain)
-        if word.stem in VERB_KINDS and (at == 0 or plain[at - 1].text not in _BEFORE_NOUNS)
-    ]
+def _named_verbs(plain: Sequence[Word], phrases: _Phrases) -> list[tuple[int, str]]:
+    """Words that are verbs, wherever they do not stand as nouns; and phrases that are: `get rid of` gets nothing."""
+    found: list[tuple[int, str]] = []
+    end = 0
+    for at, word in enumerate(plain):
+        kind = VERB_KINDS.get(word.stem)
+        if at in phrases:
+            end = at + phrases[at].size
+            kind = next((VERB_KINDS[stem] for stem in phrases[at].meaning if stem in VERB_KINDS), None)
+        elif at < end or (at and plain[at - 1].text in _BEFORE_NOUNS):
+            continue
+        if kind:
+            found.append((at, kind))
+    return found
 
 
 def _commands(plain: Sequence[Word], at: int) -> bool:
@@ -168,10 +202,19 @@ def _commands(plain: Sequence[Word], at: int) -> bool:
     return leads or word.text in _SURE_VERBS or not any(other.stem in VERB_KINDS for other in plain[:at])
 
 
-def _asked(plain: Sequence[Word], verbs: set[int], weights: Sequence[float]) -> tuple[Asked, ...]:
+_PARTICLES_TEXT = "down away back rid along together aside forward"
+_PARTICLES = frozenset(_PARTICLES_TEXT.split())
+"""Words that mean nothing by themselves inside a phrase."""
+
+
+def _asked(plain: Sequence[Word], verbs: set[int], phrases: _Phrases, weights: Sequence[float]) -> tuple[Asked, ...]:
     """The words that count, each once, with what can stand for it."""
-    phrases = _phrases(plain)
-    kept = [at for at, word in enumerate(plain) if word.text not in STOP or at in phrases]
+    inside = {near for at, one in phrases.items() for near in range(at + 1, at + one.size)}
+    kept = [
+        at
+        for at, word in enumerate(plain)
+        if at in phrases or not (word.text in STOP or (at in inside and word.text in _PARTICLES))
+    ]
     found: dict[str, Asked] = {}
     context = _context(plain, verbs)
     for place, at in enumerate(kept[:MAX_WORDS]):
@@ -180,10 +223,19 @@ def _asked(plain: Sequence[Word], verbs: set[int], weights: Sequence[float]) -> 
         joined = ((around[0] + word.stem,) if place else ()) + (
             (word.stem + around[-1],) if place + 1 < len(kept) else ()
         )
-        related = (*((stem, 0.6) for stem in phrases.get(at, ())), *RELATED.get(word.stem, ()))
-        asked = Asked(word.text, word.stem, word.plural, at in verbs, at < context, related, weights[at], joined)
+        related = (
+            *((stem, PHRASE) for stem in (phrases[at].meaning if at in phrases else ())),
+            *RELATED.get(word.stem, ()),
+        )
+        is_verb = at in verbs and not _names_thing(phrases.get(at))
+        asked = Asked(word.text, word.stem, word.plural, is_verb, at < context, related, weights[at], joined)
         found.setdefault(word.stem, asked)
     return tuple(found.values())
+
+
+def _names_thing(phrase: _Phrase | None) -> bool:
+    """Whether a phrase tells of more than what to do, as `write down` does of notes."""
+    return phrase is not None and any(stem not in VERB_KINDS for stem in phrase.meaning)
 
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
@@ -227,13 +279,13 @@ def _context(plain: Sequence[Word], verbs: set[int]) -> int:
     return len(plain)
 
 
-def _phrases(plain: Sequence[Word]) -> dict[int, tuple[str, ...]]:
+def _phrases(plain: Sequence[Word]) -> _Phrases:
     """Where groups of words start that stand for something, and for what."""
-    found: dict[int, tuple[str, ...]] = {}
+    found: dict[int, _Phrase] = {}
     for at, word in enumerate(plain):
         for phrase, meaning in PHRASES.get(word.text, ()):
             if tuple(other.text for other in plain[at : at + len(phrase)]) == phrase:
-                found[at] = meaning
+                found[at] = _Phrase(len(phrase), meaning)
                 break
     return found
 

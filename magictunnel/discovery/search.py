@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from magictunnel.catalog.model import EMPTY, Allows, Entry, Kind, everything
 from magictunnel.discovery import features, weights
-from magictunnel.discovery.clauses import split
+from magictunnel.discovery.clauses import outcomes, split
 from magictunnel.discovery.confidence import confidences, fitness
 from magictunnel.discovery.features import Features
 from magictunnel.discovery.index import Document, Index
@@ -20,6 +21,10 @@ POOL = 60
 """Candidates that are looked at closely."""
 DENSE_POOL = 30
 """Candidates that are taken in because their meaning is near, whatever their words."""
+_MORE = 8
+"""How many times as many are looked at when too few of the nearest may be found."""
+WHOLE = 2.0
+"""What the answer to all of a request counts beside those to its clauses."""
 
 TOOLS = frozenset({Kind.TOOL})
 
@@ -155,9 +160,8 @@ def prepared(
 
     servers = None if scope.servers is None else [name for name in index.shards if name in scope.servers]
     matcher = Matcher(index, understood(request), servers)
-    near = [index.number(kind, name) for kind, name in dense.nearest(DENSE_POOL)] if dense is not None else []
-    inside = [at for at in near if at is not None and matcher.covers(at)]
-    candidates = matcher.best(POOL, allowed, inside)
+    near = [] if dense is None else _near(index, dense, lambda at: matcher.covers(at) and allowed(index.document(at)))
+    candidates = matcher.best(POOL, allowed, near)
     named = _named(index, matcher.request, scope, allowed)
     rows = features.table(matcher, candidates, named)
     if dense is not None:
@@ -167,6 +171,20 @@ def prepared(
             [one.document.entry.backend for one in candidates],
         )
     return Prepared(matcher, candidates, rows, named)
+
+
+def _near(index: Index, dense: Dense, admits: Callable[[int], bool]) -> list[int]:
+    """The DENSE_POOL documents nearest in meaning that `admits` takes: the others must not crowd them out."""
+    found: list[int] = []
+    seen, count = 0, DENSE_POOL
+    while len(found) < DENSE_POOL:
+        nearest = dense.nearest(count)
+        numbers = [index.number(kind, name) for kind, name in nearest[seen:]]
+        found += [at for at in numbers if at is not None and admits(at)]
+        if len(nearest) < count:
+            break
+        seen, count = count, count * _MORE
+    return found[:DENSE_POOL]
 
 
 def _named(index: Index, request: Request, scope: Scope, allowed: Callable[[Document], bool]) -> frozenset[str]:
@@ -193,31 +211,29 @@ def search_steps(
 ) -> tuple[Answer, tuple[Answer, ...]]:
     """The answer to the whole of `request`, and one for each of its clauses; for a single need these are the same.
 
-    The order of the first answer takes the request as a whole and its clauses in turn. `dense`: one for each of
-    `split(request)`.
+    The first answer takes the request as a whole and its clauses together. `dense`: one for each of `split(request)`.
     """
-    clauses = split(request)
-    if len(clauses) == 1:
-        whole = search(
-            index, request, allows=allows, scope=scope, limit=limit, dense=dense[0] if dense else None, uses=uses
-        )
-        return whole, (whole,)
-    answers = tuple(
-        search(index, clause, allows=allows, scope=scope, limit=limit, dense=dense[at] if dense else None, uses=uses)
-        for at, clause in enumerate(clauses)
-    )
-    whole = search(index, request, allows=allows, scope=scope, limit=limit, uses=uses)
-    return _merged((whole, *answers), limit), answers
+    ask = partial(search, index, allows=allows, scope=scope, limit=limit, uses=uses)
+    clauses, files = split(request), outcomes(request)
+    nears = dense or [None] * len(clauses)
+    steps = tuple(ask(clause, dense=near) for clause, near in zip(clauses, nears, strict=True))
+    whole = steps[0] if len(steps) == 1 else ask(request)
+    parts = (*(steps if len(steps) > 1 else ()), *map(ask, files))
+    return (_merged(whole, parts, limit, steps[-1].mode) if parts else whole), steps
 
 
-def _merged(answers: Sequence[Answer], limit: int) -> Answer:
-    """Several answers as one: the first of each, then the second of each, and so on."""
-    turns: dict[tuple[Kind, str], Found] = {}
-    for place in range(max(len(answer.ranked) for answer in answers)):
-        for answer in answers:
-            if place < len(answer.ranked):
-                found = answer.ranked[place]
-                turns.setdefault((found.entry.kind, found.entry.name), found)
+def _merged(whole: Answer, parts: Sequence[Answer], limit: int, mode: str) -> Answer:
+    """Several answers as one, by the places in them, in `whole` WHOLE times; what is first there stays first."""
+    known: dict[tuple[Kind, str], Found] = {}
+    worth: dict[tuple[Kind, str], float] = {}
+    for answer, share in ((whole, WHOLE), *((part, 1.0) for part in parts)):
+        for place, found in enumerate(answer.ranked, 1):
+            key = (found.entry.kind, found.entry.name)
+            known.setdefault(key, found)
+            worth[key] = worth.get(key, 0.0) + share / (place + 0.5)
+    lead = next(iter(known), None)
+    order = sorted(known, key=lambda key: (key != lead, -worth[key], key[1], key[0]))
+    answers = (whole, *parts)
     servers = tuple(dict.fromkeys(name for answer in answers for name in answer.servers))
     fits = any(answer.fits for answer in answers)
-    return Answer(tuple(turns.values())[: max(0, limit)], fits, answers[-1].mode, servers)
+    return Answer(tuple(known[key] for key in order[: max(0, limit)]), fits, mode, servers)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 from magictunnel.discovery.synonyms import ABBREVIATIONS, BRANDS, JOINED
 
@@ -35,8 +35,7 @@ _PREPOSITIONS_TEXT = """
 PREPOSITIONS = frozenset(_PREPOSITIONS_TEXT.split())
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """One word of a text."""
 
     text: str
@@ -99,7 +98,12 @@ def _joined_parts(parts: list[str], whole: str) -> tuple[str, ...]:
 
 def words(text: str) -> list[Word]:
     """The words of `text`, in order: identifiers taken apart, abbreviations written out."""
-    return [Word(piece, stem(piece), is_plural(piece), start) for run, start in _spans(text) for piece in _pieces(run)]
+    return [Word(*one, start) for run, start in _spans(text) for one in _worded(run)]
+
+
+@lru_cache(maxsize=100_000)
+def _worded(run: str) -> tuple[tuple[str, str, bool], ...]:
+    return tuple((piece, stem(piece), is_plural(piece)) for piece in _pieces(run))
 
 
 def stems(text: str) -> list[str]:

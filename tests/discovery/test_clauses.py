@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magictunnel.discovery.clauses import MAX_CLAUSES, split
+from magictunnel.discovery.clauses import MAX_CLAUSES, MAX_OUTCOMES, outcomes, split
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,27 @@ def test_there_is_always_a_clause_and_never_too_many(request: str) -> None:
 
 def test_of_very_many_steps_the_first_are_taken() -> None:
     assert len(split("create a file; " * 100_000)) == MAX_CLAUSES
+
+
+@pytest.mark.parametrize(
+    ("request_", "files"),
+    [
+        ("Summarize the paper and save it to /root/md/paper.md.", ("write the md file",)),
+        ("Generate a report on bitcoin in /root/pdf/coin.pdf", ("write the pdf file",)),
+        ("What does /etc/hosts say?", ()),
+        ("Read notes.txt and tell me who wrote it", ()),
+        ("save the date", ()),
+    ],
+)
+def test_files_that_are_to_be_written_are_told(request_: str, files: tuple[str, ...]) -> None:
+    assert outcomes(request_) == files
+
+
+@given(st.text(max_size=300))
+def test_there_are_few_outcomes_whatever_the_request(request: str) -> None:
+    assert len(outcomes(request)) <= MAX_OUTCOMES
+
+
+@pytest.mark.parametrize("request_", ["save " * 100_000 + "to a.md", "write in to a.md " * 50_000])
+def test_outcomes_of_a_long_request_are_told_soon(request_: str) -> None:
+    assert len(outcomes(request_)) <= MAX_OUTCOMES

@@ -81,3 +81,27 @@ def test_without_any_vector_nearness_tells_nothing() -> None:
     add_dense(ready.rows, [None] * len(ready.rows), ["shop"] * len(ready.rows))
 
     assert {row["near_relative"] for row in ready.rows} == {0.0}
+
+
+def test_what_cannot_be_called_without_many_values_is_asked_for_with_some() -> None:
+    needs = {"type": "object", "properties": {"a": {}, "b": {}, "c": {}}, "required": ["a", "b", "c"]}
+    definition = {"name": "convert", "description": "Convert a time.", "inputSchema": needs}
+    ready = [
+        prepared(Index.of({"x": [Entry(Kind.TOOL, "x__convert", "x", "convert", definition)]}), request).rows[0]
+        for request in ("convert the time", "convert the time 14:30 of Tokyo to Lisbon")
+    ]
+
+    assert ready[0]["demand"] > ready[1]["demand"] == 0
+
+
+def test_a_value_is_hardly_missed_by_what_takes_any_text_but_a_word_of_tools_is() -> None:
+    text = {"properties": {"text": {"type": "string"}}}
+    definition = {"name": "add_note", "description": "Write a note.", "inputSchema": text}
+    index = Index.of({"notes": [Entry(Kind.TOOL, "notes__add_note", "notes", "add_note", definition)]})
+
+    value, word, plain = (
+        prepared(index, request).rows[0]["answered"]
+        for request in ("add a note about milk", "add a note about invoices", "add a note")
+    )
+
+    assert plain - value < 0.2 < plain - word

@@ -64,6 +64,24 @@ def test_the_order_in_which_backends_join_leaves_no_trace() -> None:
     assert ranked[0] == ranked[1]
 
 
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.lists(st.sampled_from(["send mail", "list", "mail"]), max_size=3)))
+)
+def test_however_it_came_about_an_index_has_the_postings_of_what_is_in_it(
+    changes: list[tuple[str, list[str]]],
+) -> None:
+    index, offered = Index(), dict[str, list[Entry]]()
+    for backend, names in changes:
+        offered[backend] = [entry(backend, f"{name} {at}") for at, name in enumerate(names)]
+        index = index.replaced(backend, offered[backend])
+
+    fresh = Index.of(offered)
+
+    assert list(index) == list(fresh)
+    for term in ("send", "mail", "list", "sendmail", "gone"):
+        assert index.postings(term) == fresh.postings(term)
+
+
 def test_a_removed_entry_is_never_found_again() -> None:
     index = Index().replaced("a", [entry("a", "send_mail", "Send a mail.")])
     assert search(index, "send a mail").ranked

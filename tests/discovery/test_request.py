@@ -25,6 +25,12 @@ def words(text: str) -> list[str]:
         ("I want to create a list of users", ("create",)),
         ("show me the search results", ("get",)),
         ("tempo of this song", ()),
+        ("get rid of the old branch", ("delete",)),
+        ("write down what she said", ("create",)),
+        ("throw away the draft", ("delete",)),
+        ("what is 3pm in Berlin in New York", ("convert", "get")),
+        ("what is 5 km in miles", ("convert", "get")),
+        ("what is in the folder", ("get",)),
     ],
 )
 def test_the_kinds_of_doing_are_told_from_nouns_that_look_like_them(text: str, kinds: tuple[str, ...]) -> None:

@@ -232,6 +232,16 @@ def test_meaning_finds_nothing_that_is_not_allowed_or_not_in_scope() -> None:
     assert {found.entry.backend for found in (*scoped.ranked, *allowed.ranked)} == {"forge"}
 
 
+def test_what_is_near_is_found_behind_any_number_of_nearer_ones_that_are_not_allowed() -> None:
+    crowd = [tool("crowd", f"x{number}") for number in range(500)]
+    index = Index.of({"crowd": crowd, "mail": MAIL})
+    near = Near({**{f"crowd__x{number}": 0.9 for number in range(500)}, "mail__send_message": 0.5})
+
+    answer = search(index, "scribble something to Ann", dense=near, allows=lambda entry: entry.backend == "mail")
+
+    assert names(answer) == ["send_message"]
+
+
 def test_entries_without_a_vector_are_found_too() -> None:
     assert names(search(ALL, "list the issues", dense=Near({})))[0] == "list_issues"
 
@@ -244,6 +254,16 @@ def test_each_step_has_an_answer_and_the_whole_takes_them_in_turn() -> None:
 
     assert [names(step)[0] for step in steps] == ["create_issue", "send_message"]
     assert set(names(whole)[:3]) >= {"create_issue", "send_message"}
+
+
+def test_a_file_that_is_to_be_written_in_passing_is_a_need_of_its_own() -> None:
+    index = Index.of({"mail": MAIL, "disk": [tool("disk", "write_file", "Write a file.", path={}, content={})]})
+
+    whole, steps = search_steps(index, "Get the newest message, with the text saved to /tmp/newest.md")
+
+    assert len(steps) == 1
+    assert names(whole)[0] == "get_message"
+    assert "write_file" in names(whole)[:3]
 
 
 def test_one_need_is_searched_as_it_stands() -> None:
