@@ -88,7 +88,8 @@ def test_the_tools_of_the_config_are_shown_by_calls(used: Path) -> None:
         ["git", "log", "9", "8", "3", "5", "0"],
         ["git", "show", "20", "4", "3", "2", "2"],
     ]
-    assert (found[1][7], found[2][7]) == ("2 h ago", "2 min ago")
+    assert found[1][7] == "2 h ago"
+    assert found[2][7].endswith(" min ago")  # NOW was when this file was read
     assert rows(run("-c", used)) == found
     assert not (used.parent / "git").exists()  # no server was started
 
