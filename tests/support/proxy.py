@@ -105,7 +105,8 @@ class Proxy:
             client = pair.streams[0]
             pair.streams.append(server)
             for stream in pair.streams:
-                stream.extra(SocketAttribute.raw_socket).setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                with contextlib.suppress(OSError):  # it has been cut meanwhile
+                    stream.extra(SocketAttribute.raw_socket).setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
             async def one_way(source: SocketStream, sink: SocketStream) -> None:
                 await pair.pump(source, sink)
