@@ -17,11 +17,11 @@ from magictunnel.cli.steer import no_such_server
 from magictunnel.config.model import Config as Settings
 from magictunnel.discovery.asked import KINDS, MAX_REQUEST
 from magictunnel.discovery.embedding import open_embedder
-from magictunnel.discovery.finder import Step, parts_of
+from magictunnel.discovery.finder import Step, findings, parts_of
 from magictunnel.discovery.index import Index
 from magictunnel.discovery.replies import summary, use_of
 from magictunnel.discovery.search import Found, Scope
-from magictunnel.discovery.trials import found_for, made, vectors_of
+from magictunnel.discovery.trials import made, vectors_of
 from magictunnel.discovery.vectors import Vectors
 from magictunnel.errors import ConfigError, MagicTunnelError
 from magictunnel.gateway import own_secrets
@@ -48,7 +48,7 @@ async def searched(
         settings, catalog = gateway.config, gateway.live.current
     scope = Scope(kinds=KINDS[kind], servers=_servers(settings, server))
     async with _vectors(settings, index := Index.of(parts_of(catalog))) as vectors:
-        steps = await found_for(request, index, vectors, scope=scope, limit=limit)
+        steps = (await findings(index, request, vectors, scope=scope, limit=limit)).steps
     if as_json:
         show_json(_told(steps, explain))
     else:

@@ -100,10 +100,9 @@ class Answers:
         servers = frozenset({self._server(wanted.server, request.caller)}) if wanted.server else None
         tags = frozenset({wanted.tag}) if wanted.tag else None
         scope = Scope(kinds=KINDS[wanted.kind], servers=servers, tags=tags)
-        steps = await self._finder.find(wanted.request, request.caller, scope, wanted.limit)
-        for step in steps:
-            self._usage.note(Event.SHOWN, [found.entry for found in step.answer.ranked])
-        return reply(found_reply(steps, wanted.detail))
+        found = await self._finder.find(wanted.request, request.caller, scope, wanted.limit)
+        self._usage.note(Event.SHOWN, [one.entry for one in found.whole.ranked])
+        return reply(found_reply(found, wanted.detail))
 
     def _server(self, name: str, caller: Caller) -> str:
         """The backend that a client calls `name`, among those whose tools it may use.

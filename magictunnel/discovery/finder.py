@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -12,10 +12,10 @@ from anyio import to_thread
 
 from magictunnel.catalog.find import everything_of
 from magictunnel.catalog.live import LiveCatalog
-from magictunnel.catalog.model import Catalog, Entry
+from magictunnel.catalog.model import Allows, Catalog, Entry, everything
 from magictunnel.discovery.clauses import split
 from magictunnel.discovery.index import Index
-from magictunnel.discovery.search import Answer, Scope, search
+from magictunnel.discovery.search import Answer, Scope, search_steps
 from magictunnel.discovery.usage import Event, Usage
 from magictunnel.discovery.vectors import Vectors
 from magictunnel.wire.caller import Caller
@@ -34,6 +34,33 @@ class Step(NamedTuple):
     answer: Answer
 
 
+class Findings(NamedTuple):
+    """What does a request."""
+
+    whole: Answer
+    """All of it, ranked together: this is what an evaluation measures."""
+    steps: Sequence[Step]
+    """Each thing that was asked for; one, if there is but one."""
+
+
+async def findings(
+    index: Index,
+    request: str,
+    vectors: Vectors | None = None,
+    *,
+    allows: Allows = everything,
+    scope: Scope,
+    limit: int,
+    uses: Mapping[str, int] | None = None,
+) -> Findings:
+    """What of `index` does `request`, as far as this caller may use it. See `search_steps`."""
+    clauses = split(request)
+    dense = [await vectors.against(clause) for clause in clauses] if vectors else None
+    ask = partial(search_steps, index, request, allows=allows, scope=scope, limit=limit, dense=dense, uses=uses)
+    whole, answers = await to_thread.run_sync(ask) if len(index) > _LARGE else ask()
+    return Findings(whole, [Step(*step) for step in zip(clauses, answers, strict=True)])
+
+
 class Finder:
     """Finds entries for callers, of the catalog of the moment."""
 
@@ -47,19 +74,12 @@ class Finder:
         self._index = Index()
         self._turn = anyio.Lock()
 
-    async def find(self, request: str, caller: Caller, scope: Scope, limit: int) -> Sequence[Step]:
-        """What does a request, step by step if it has several; only what `caller` may use is in it."""
-        return [Step(clause, await self._search(clause, caller, scope, limit)) for clause in split(request)]
-
-    async def _search(self, clause: str, caller: Caller, scope: Scope, limit: int) -> Answer:
-        index = await self.current()
-        dense = await self._vectors.against(clause) if self._vectors else None
-        ask = partial(
-            search, index, clause, allows=caller.allows, scope=scope, limit=limit, dense=dense, uses=self._usage.uses
-        )
-        answer = await to_thread.run_sync(ask) if len(index) > _LARGE else ask()
-        self._usage.note(Event.FOUND, [found.entry for found in answer.ranked])
-        return answer
+    async def find(self, request: str, caller: Caller, scope: Scope, limit: int) -> Findings:
+        """What does a request; only what `caller` may use is in it."""
+        index, uses = await self.current(), self._usage.uses
+        found = await findings(index, request, self._vectors, allows=caller.allows, scope=scope, limit=limit, uses=uses)
+        self._usage.note(Event.FOUND, [one.entry for one in found.whole.ranked])
+        return found
 
     async def current(self) -> Index:
         """The index of the current catalog; made anew where backends offer something else now."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
 from magictunnel.catalog.model import Entry, Json, Kind
 from magictunnel.discovery.effects import effect_of
-from magictunnel.discovery.finder import Step
+from magictunnel.discovery.finder import Findings
 from magictunnel.discovery.search import Answer, Found
 
 MAX_SUMMARY = 200
@@ -33,12 +33,12 @@ def mistake(text: str) -> Json:
     return {"content": [{"type": "text", "text": text}], "isError": True}
 
 
-def found_reply(steps: Sequence[Step], detail: str) -> Json:
-    """What `find_tools` says of what was found for a request, or for each of its steps."""
-    mode = {"mode": steps[0].answer.mode}
-    if len(steps) == 1:
-        return _answer(steps[0].answer, detail) | mode
-    return {"steps": [{"step": step.words} | _answer(step.answer, detail) for step in steps]} | mode
+def found_reply(found: Findings, detail: str) -> Json:
+    """What `find_tools` says of what was found for a request, and in short for each of its steps if it has several."""
+    said = _answer(found.whole, detail) | {"mode": found.whole.mode}
+    if len(found.steps) == 1:
+        return said
+    return said | {"steps": [{"step": step.words} | _answer(step.answer, "name") for step in found.steps]}
 
 
 def _answer(answer: Answer, detail: str) -> Json:

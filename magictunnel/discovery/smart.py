@@ -79,7 +79,8 @@ class Smart:
         """
         if state := _continued(request):
             return await self._continue(state, request)
-        (words, first), *later = await self._finder.find(asked.request, request.caller, Scope(), CANDIDATES)
+        found = await self._finder.find(asked.request, request.caller, Scope(), CANDIDATES)
+        (words, first), *later = found.steps
         threshold = self._config().confidence if asked.confidence_threshold is None else asked.confidence_threshold
         self._usage.note(Event.SHOWN, [found.entry for found in first.ranked])
         words = words if later else asked.request

@@ -17,12 +17,11 @@ from magictunnel.catalog.model import Catalog, Json, Kind, View, Visibility, eve
 from magictunnel.discovery.arguments.extract import extract
 from magictunnel.discovery.arguments.score import Score, score, total
 from magictunnel.discovery.budget import tokens, weight
-from magictunnel.discovery.clauses import split
 from magictunnel.discovery.evaluation import Labelled, Sure
-from magictunnel.discovery.finder import Step
+from magictunnel.discovery.finder import findings
 from magictunnel.discovery.guide import instructions
 from magictunnel.discovery.index import Index
-from magictunnel.discovery.search import Answer, Dense, Scope, search_steps
+from magictunnel.discovery.search import Scope
 from magictunnel.discovery.vectors import Opening, Vectors
 from magictunnel.errors import MagicTunnelError
 
@@ -116,26 +115,11 @@ async def tried(queries: Sequence[Labelled], index: Index, vectors: Vectors | No
 
 async def _outcome(query: Labelled, index: Index, vectors: Vectors | None) -> Outcome:
     start = time.perf_counter()
-    answer, _ = await _asked(query.query, index, vectors, Scope(), PLACES)
+    answer = (await findings(index, query.query, vectors, scope=Scope(), limit=PLACES)).whole
     took = time.perf_counter() - start
     ranked = tuple(f"{found.entry.backend}/{found.entry.original}" for found in answer.ranked)
     confidence = answer.ranked[0].confidence if answer.ranked else 0.0
     return Outcome(query, ranked, confidence, answer.fits, answer.mode, took)
-
-
-async def found_for(request: str, index: Index, vectors: Vectors | None, scope: Scope, limit: int) -> list[Step]:
-    """What does `request`, step by step if it has several."""
-    _, answers = await _asked(request, index, vectors, scope, limit)
-    return [Step(*step) for step in zip(split(request), answers, strict=True)]
-
-
-async def _asked(
-    request: str, index: Index, vectors: Vectors | None, scope: Scope, limit: int
-) -> tuple[Answer, tuple[Answer, ...]]:
-    dense: list[Dense | None] | None = None
-    if vectors is not None:
-        dense = [await vectors.against(clause) for clause in split(request)]
-    return search_steps(index, request, scope=scope, limit=limit, dense=dense)
 
 
 @asynccontextmanager

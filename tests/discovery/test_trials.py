@@ -12,11 +12,11 @@ from magictunnel.catalog.model import Catalog, Json, Kind, Listing, Visibility
 from magictunnel.config.discovery import DISCOVERY, DiscoveryConfig
 from magictunnel.discovery.arguments.score import Score
 from magictunnel.discovery.evaluation import Expected, Labelled
-from magictunnel.discovery.finder import parts_of
+from magictunnel.discovery.finder import findings, parts_of
 from magictunnel.discovery.index import Index
 from magictunnel.discovery.search import Scope
 from magictunnel.discovery.tools import listing
-from magictunnel.discovery.trials import PLACES, argued, costs, found_for, made, tried, vectors_of
+from magictunnel.discovery.trials import PLACES, argued, costs, made, tried, vectors_of
 from magictunnel.errors import MagicTunnelError
 from tests.discovery.test_dataset import QUERY
 
@@ -63,7 +63,7 @@ async def test_where_there_is_nothing_nothing_is_found() -> None:
 @pytest.mark.anyio
 async def test_the_steps_of_a_request_are_found_one_by_one_and_ranked_as_one() -> None:
     words = "delete the file, then send an email"
-    steps = await found_for(words, index(), None, Scope(), 3)
+    steps = (await findings(index(), words, scope=Scope(), limit=3)).steps
     (whole,) = await tried([ask(words, "mail/send_email")], index())
 
     assert [step.answer.ranked[0].entry.original for step in steps] == ["delete_file", "send_email"]

@@ -414,3 +414,14 @@ async def test_arguments_that_are_none_of_the_tools_are_refused() -> None:
         assert "nubmer" in why
         assert "its arguments are number" in why
         assert calls(here, "tracker") == []
+
+
+async def test_a_request_of_several_steps_is_answered_as_a_whole_and_step_by_step() -> None:
+    async with searching("stateless") as (_, client):
+        request = "list the issues of acme/web, then get the weather forecast for Paris"
+        said = await ask(client, "find_tools", request=request)
+
+        assert {"tracker__list_issues", "weather__get_forecast"} <= {one["name"] for one in said["found"]}
+        steps = [(step["step"], step["found"][0]["name"]) for step in said["steps"]]
+        assert [name for _, name in steps] == ["tracker__list_issues", "weather__get_forecast"]
+        assert steps[0][0] == "list the issues of acme/web"
