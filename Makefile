@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Tests that run at once: most of them wait for processes, so there may be more than cores.
 WORKERS ?= 4
+# How long `make fuzz` attacks.
+SECONDS ?= 600
 # Where `make eval` finds queries.jsonl, and perhaps tools.jsonl.
 DIR ?= ../shared/discovery
 
@@ -50,11 +52,21 @@ matrix: $(STAMP) ## Run each behaviour of the protocol in each of its ways, and 
 answers: $(STAMP) ## Have 100 callers answer 50 questions each, all at once, through shared servers
 	MAGICTUNNEL_ROUNDS=50 $(BIN)/python -m pytest tests/journeys/test_answers_land_in_their_own_call.py
 
-bench: $(STAMP) ## Measure what a call costs through MagicTunnel, next to a direct one
-	$(BIN)/python -m benchmarks.calls
+bench: $(STAMP) ## Measure us side by side with other gateways and the raw floor, and write docs/performance.md (an hour)
+	$(BIN)/python -m benchmarks.wire.peers
+	$(BIN)/python -m benchmarks.wire --docs docs --out .peers/bench/run.json $(ARGS)
 
-start: $(STAMP) ## Measure how soon a host has its first list, with ten servers behind and with none
-	$(BIN)/python -m benchmarks.start $(ARGS)
+bench-quick: $(STAMP) ## The same in under three minutes, without the gateways of others
+	$(BIN)/python -m benchmarks.wire --quick $(ARGS)
+
+bench-guard: $(STAMP) ## Warn if a call has become dearer, next to the raw relay in the same run
+	$(BIN)/python -m benchmarks.wire.guard $(ARGS)
+
+start: $(STAMP) ## Measure how soon a host has its first list
+	$(BIN)/python -m benchmarks.wire --measures starts $(ARGS)
+
+fuzz: $(STAMP) ## Attack what we read from others for SECONDS (600)
+	$(BIN)/python -m tests.fuzz $(SECONDS)
 
 soak: $(STAMP) ## Make 100,000 calls from 1,000 clients, and see what is left in memory
 	$(BIN)/python -m benchmarks.soak $(ARGS)
@@ -75,4 +87,4 @@ lock: $(STAMP) ## Resolve the ranges of pyproject.toml into requirements.lock an
 clean: ## Remove the virtual environment and all caches
 	rm -rf $(VENV) .peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help setup run check test peers conformance chaos matrix answers bench start soak eval fix lock clean
+.PHONY: help setup run check test peers conformance chaos matrix answers bench bench-quick bench-guard start fuzz soak eval fix lock clean

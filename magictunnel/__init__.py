@@ -44,3 +44,5 @@ The way of a list change
     `catalog/live.py` swaps the catalog -> `discovery/views.py` says whom it concerns -> `front/notify.py` tells each
     of these clients once, in its own era.
 """
+
+__version__ = "0.1.0"

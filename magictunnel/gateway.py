@@ -165,6 +165,15 @@ class Gateway:
         """Whether `settled` would return at once."""
         return self._settled.is_set()
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether it is known of every server what it offers."""
+        return self._pool.is_known
+
+    def is_welcome(self, *, stateless: bool) -> bool:
+        """Whether `welcome` would learn nothing more of that era."""
+        return self._pool.is_welcome(stateless=stateless)
+
     async def settled(self) -> None:
         """Wait until it is known of every server what it offers, or that it fails; `start_wait` seconds at most."""
         await self._settled.wait()

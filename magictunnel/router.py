@@ -27,6 +27,7 @@ from magictunnel.errors import (
     UnknownEntry,
 )
 from magictunnel.pipeline.call import Call
+from magictunnel.pipeline.clock import Clock, Rows
 from magictunnel.pipeline.patience import CallLimits, Patient
 from magictunnel.subscriptions import Subscriptions
 from magictunnel.wire.audience import Audience
@@ -76,6 +77,7 @@ class Router:
         self._audience = audience
         self._limits_of = limits_of
         self._rules = rules
+        self._rows: Rows = {}
 
     async def __call__(self, call: Call) -> Json:
         """Send `call` to the owner of what it is for, and make what is named in the result lead back there.
@@ -91,7 +93,7 @@ class Router:
             return await self._tasks(call)
         owner = self._owner(call)
         limits = self._limits_of(owner.backend, call.kind, owner.uri)
-        clock = anyio.move_on_after(float("inf") if call.method in _UNBOUNDED else limits.timeout)
+        clock = Clock(float("inf") if call.method in _UNBOUNDED else limits.timeout, self._rows)
         patient = Patient(call.caller, clock, limits.ask_timeout)
         tries = _Tries()
         with clock:
@@ -99,32 +101,44 @@ class Router:
                 await self._pool.get(owner.backend).ready()
                 tries.is_waiting = False
                 return await self._subscribe(call, owner)
-            return await self._outward(call, owner, await self._answered(call, owner, patient, tries))
-        if tries.is_waiting:
-            cause = f"it is still starting after {limits.timeout:g} s"
-            raise tries.unknown or BackendUnavailable(owner.backend, cause, hint="try again")
-        if tries.is_queued:
-            hint = "raise its `concurrency`, or call it less"
-            raise tries.unknown or BackendUnavailable(owner.backend, "its other calls took all of the time", hint=hint)
-        if patient.abandoned:
-            raise patient.abandoned
-        self._pool.missed(owner.backend)
-        raise DeadlineExceeded(owner.backend, call.name, limits.timeout)
+            is_guide = owner.backend == self._rules().guide
+            params = call.params if is_guide else addressed(call, owner)
+            result = await self._answered(call, owner, params, patient, tries)
+            if is_guide:  # it calls others for its callers, and is told their names and ids as clients know them
+                return result
+            task_id = created_task(result)
+            if task_id:
+                await self._started(call, owner, task_id)
+            return self._outward(call, owner, result, is_task=bool(task_id) or call.kind is None)
+        raise patient.abandoned or self._late(call, owner, tries, limits.timeout)
 
-    async def _answered(self, call: Call, owner: Place, back: Back, tries: _Tries) -> Json:
-        """What the server answers. Sent once; and again, once each, if it never arrived, and if it may run twice."""
+    def _late(self, call: Call, owner: Place, tries: _Tries, seconds: float) -> CallError:
+        """Why there was no answer in time."""
+        if tries.is_waiting:
+            cause, hint = f"it is still starting after {seconds:g} s", "try again"
+        elif tries.is_queued:
+            cause, hint = "its other calls took all of the time", "raise its `concurrency`, or call it less"
+        else:
+            self._pool.missed(owner.backend)
+            return DeadlineExceeded(owner.backend, call.name, seconds)
+        return tries.unknown or BackendUnavailable(owner.backend, cause, hint=hint)
+
+    async def _answered(self, call: Call, owner: Place, params: Json, back: Back, tries: _Tries) -> Json:
+        """What the server answers to `params`.
+
+        Sent once; and again, once each, if it never arrived, and if it may run twice.
+        """
         while True:
             try:
-                link = await self._pool.link_for(owner.backend, call.caller)
+                link = self._pool.link_now(owner.backend, call.caller)
+                link = link or await self._pool.link_for(owner.backend, call.caller)
             except BackendUnavailable as error:
                 raise tries.unknown or error from error
             tries.is_waiting = False
             self._check_task(call, owner, link)
-            asking = replace(call.caller, back=back)
             try:
-                params = call.params if self._is_guide(owner) else addressed(call, owner)
-                request = Request(call.method, params, asking, _runs_only_as_task(call), tries.queue)
-                return await link.request(request)
+                asking = call.caller.with_back(back)
+                return await link.request(Request(call.method, params, asking, _runs_only_as_task(call), tries.queue))
             except BackendUnavailable as error:
                 if tries.unsent or error.server != owner.backend:
                     raise tries.unknown or error from error
@@ -160,17 +174,18 @@ class Router:
             if not is_own or not self._subscriptions.may_use_task(owner.backend, owner.uri, call.caller):
                 raise UnknownEntry("task", call.name)
 
-    async def _outward(self, call: Call, owner: Place, result: Json) -> Json:
-        """A result with the names and ids that clients know; of a call that was made through another, it has them."""
-        if self._is_guide(owner):
-            return result
-        task_id = created_task(result)
-        if task_id and (session := self._audience.get(call.caller.session)):
+    async def _started(self, call: Call, owner: Place, task_id: str) -> None:
+        """A call has become a task: tell its session of that from now on."""
+        if session := self._audience.get(call.caller.session):
             with suppress(CallError):  # it runs by now: an error would have its client start it once more
                 public = public_task(owner.backend, task_id)
                 await self._subscriptions.add(owner.backend, task(task_id), public, session, is_new=True)
-        rename = with_task_ids if task_id or call.kind is None else with_related
-        result = rename(result, lambda one: public_task(owner.backend, one))
+
+    def _outward(self, call: Call, owner: Place, result: Json, *, is_task: bool) -> Json:
+        """A result with the names and ids that clients know. `is_task`: it is about one."""
+        if is_task or "_meta" in result:
+            rename = with_task_ids if is_task else with_related
+            result = rename(result, lambda one: public_task(owner.backend, one))
         return republish(result, lambda uri: self._published(call, owner, uri))
 
     def _published(self, call: Call, owner: Place, uri: str) -> str:
@@ -210,10 +225,6 @@ class Router:
             if backend and offered and not self._is_disabled(call, Place(backend, call.name)):
                 return Place(backend, call.name)
         raise UnknownEntry(call.kind.word, call.name, hint=_suggestion(call, choices))
-
-    def _is_guide(self, owner: Place) -> bool:
-        """Whether it calls others for its callers: then it is told their names and ids as clients know them."""
-        return owner.backend == self._rules().guide
 
     def _is_disabled(self, call: Call, place: Place) -> bool:
         """Whether nobody is to reach what a backend does not list."""
@@ -259,7 +270,9 @@ def may_run_twice(call: Call) -> bool:
 def addressed(call: Call, owner: Place) -> Json:
     """The params of `call` with its owner's own names in place of the public ones."""
     original = owner.uri
-    params = with_related(call.params, lambda public: original_task(owner.backend, public))
+    params = call.params
+    if "_meta" in params:
+        params = with_related(params, lambda public: original_task(owner.backend, public))
     if call.name == original:
         return params
     if call.kind is None:

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import io
 import logging
-from collections.abc import Iterator
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import TextIO
 
 import pytest
 
-from magictunnel.telemetry import LEVELS, call_id, printable, start_logging
+from magictunnel import telemetry
+from magictunnel.telemetry import LEVELS, call_id, flush_log, printable, start_logging, tell
+
+LOGGER = logging.getLogger("magictunnel.x")
+_PLENTY = 30.0
+"""Seconds in which anything is written that is ever going to be."""
 
 
 @pytest.fixture(autouse=True)
-def _logging_as_it_was() -> Iterator[None]:
+def _logging_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for switch in ("_srcfile", "logThreads", "logProcesses", "logMultiprocessing"):
+        monkeypatch.setattr(logging, switch, getattr(logging, switch))
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     quiet = {name: logging.getLogger(name).level for name in ("mcp", "client", "httpx2", "uvicorn", "asyncio")}
@@ -27,6 +41,14 @@ def mask(text: str) -> str:
     return text.replace("hunter2", "***")
 
 
+def told(capfd: pytest.CaptureFixture[str]) -> str:
+    """What was written to stderr, and only there."""
+    flush_log(_PLENTY)
+    out, err = capfd.readouterr()
+    assert out == ""
+    return err
+
+
 def test_every_call_has_an_id_of_its_own() -> None:
     assert len({call_id() for _ in range(100)}) == 100
 
@@ -34,11 +56,9 @@ def test_every_call_has_an_id_of_its_own() -> None:
 def test_a_line_goes_to_stderr_alone_and_is_masked(capfd: pytest.CaptureFixture[str]) -> None:
     start_logging("info", mask)
 
-    logging.getLogger("magictunnel.x").info("%s: %s", "key", "hunter2")
+    LOGGER.info("%s: %s", "key", "hunter2")
 
-    out, err = capfd.readouterr()
-    assert out == ""
-    assert err.endswith("INFO    key: ***\n")
+    assert re.fullmatch(r"\d\d:\d\d:\d\d INFO    key: \*\*\*\n", told(capfd))
 
 
 def test_a_traceback_is_masked_too(capfd: pytest.CaptureFixture[str]) -> None:
@@ -47,9 +67,9 @@ def test_a_traceback_is_masked_too(capfd: pytest.CaptureFixture[str]) -> None:
     try:
         raise ValueError("hunter2")
     except ValueError:
-        logging.getLogger("magictunnel.x").exception("a defect")
+        LOGGER.exception("a defect")
 
-    err = capfd.readouterr().err
+    err = told(capfd)
     assert "ValueError: ***" in err
     assert "hunter2" not in err
 
@@ -57,9 +77,9 @@ def test_a_traceback_is_masked_too(capfd: pytest.CaptureFixture[str]) -> None:
 def test_what_others_wrote_can_neither_start_a_line_nor_drive_the_terminal(capfd: pytest.CaptureFixture[str]) -> None:
     start_logging("info", mask)
 
-    logging.getLogger("magictunnel.x").info("said: %s", "a\n12:00:00 ERROR forged\x1b[2J\r")
+    LOGGER.info("said: %s", "a\n12:00:00 ERROR forged\x1b[2J\r")
 
-    err = capfd.readouterr().err
+    err = told(capfd)
     assert err.count("\n") == 1
     assert "\x1b" not in err
 
@@ -69,20 +89,21 @@ def test_lines_below_the_level_are_left_out(level: str, capfd: pytest.CaptureFix
     start_logging(level, mask)
 
     for name in LEVELS:
-        logging.getLogger("magictunnel.x").log(logging.getLevelName(name.upper()), name)
+        LOGGER.log(logging.getLevelName(name.upper()), name)
 
-    told = [line.split()[-1] for line in capfd.readouterr().err.splitlines()]
-    assert told == list(LEVELS[LEVELS.index(level) :])
+    lines = [line.split()[-1] for line in told(capfd).splitlines()]
+    assert lines == list(LEVELS[LEVELS.index(level) :])
 
 
 def test_libraries_are_quiet_unless_debugging(capfd: pytest.CaptureFixture[str]) -> None:
     logging.getLogger("mcp").setLevel(logging.NOTSET)
     start_logging("debug", mask)
     logging.getLogger("mcp.client").warning("heard")
+    flush_log(_PLENTY)
     start_logging("info", mask)
     logging.getLogger("mcp.client").error("not heard")
 
-    err = capfd.readouterr().err
+    err = told(capfd)
     assert "heard" in err
     assert "not heard" not in err
 
@@ -93,3 +114,184 @@ def test_libraries_are_quiet_unless_debugging(capfd: pytest.CaptureFixture[str])
 )
 def test_printable_text_has_no_control_characters(text: str, keep: str, shown: str) -> None:
     assert printable(text, keep) == shown
+
+
+def test_what_a_record_says_is_what_it_said_when_it_was_made(capfd: pytest.CaptureFixture[str]) -> None:
+    start_logging("info", mask)
+    changing = ["before"]
+
+    LOGGER.info("%s", changing)
+    changing[0] = "after"
+
+    assert "['before']" in told(capfd)
+
+
+def test_lines_are_written_in_their_order_whoever_logs_them(capfd: pytest.CaptureFixture[str]) -> None:
+    start_logging("info", mask)
+
+    def log_some(name: str) -> None:
+        for number in range(500):
+            LOGGER.info("%s %d", name, number)
+
+    threads = [threading.Thread(target=log_some, args=(name,)) for name in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(_PLENTY)
+
+    lines = [line.split()[2:] for line in told(capfd).splitlines()]
+    for name in "ab":
+        assert [number for who, number in lines if who == name] == [str(number) for number in range(500)]
+
+
+def test_a_line_that_every_call_has_is_an_ordinary_one(
+    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    start_logging("info", mask)
+    tell(LOGGER, "100% hunter2\x1b")
+    logging.getLogger().addHandler(caplog.handler)
+    tell(LOGGER, "heard 100%")
+    logging.getLogger().removeHandler(caplog.handler)
+    logging.getLogger().setLevel("ERROR")
+    tell(LOGGER, "not heard")
+
+    first, second = told(capfd).splitlines()
+    assert first.endswith(" INFO    100% *** ")
+    assert second.endswith(" INFO    heard 100%")
+    assert caplog.messages == ["heard 100%"]
+
+
+def test_what_cannot_be_said_keeps_nothing_else_from_being_said(capfd: pytest.CaptureFixture[str]) -> None:
+    start_logging("info", mask)
+
+    LOGGER.info("half a character: %s", "\ud83d")
+    LOGGER.info("said")
+
+    assert [line.split(maxsplit=2)[2] for line in told(capfd).splitlines()] == ["half a character:  ", "said"]
+
+
+def test_a_stream_that_is_no_file_is_written_to_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    start_logging("info", mask)
+
+    LOGGER.info("hunter2")
+    flush_log(_PLENTY)
+
+    assert stream.getvalue().endswith(" INFO    ***\n")
+
+
+# --- hosts that do not read
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, TextIO]]:
+    """The end of a pipe that nobody reads yet, and the stream that writes into it."""
+    reading, writing = os.pipe()
+    stream = os.fdopen(writing, "w")
+    yield reading, stream
+    stream.close()
+    os.close(reading)
+
+
+@pytest.fixture
+def read_all() -> Iterator[Callable[[int, str], str]]:
+    """Reads from a file descriptor until a text has come."""
+
+    def read(fd: int, end: str) -> str:
+        seen = b""
+        while end.encode() not in seen:
+            seen += os.read(fd, 65_536)
+        return seen.decode()
+
+    return read
+
+
+@pytest.mark.parametrize("blocks", [True, False])
+def test_whoever_does_not_read_holds_up_nobody_and_misses_the_oldest_lines(
+    blocks: bool,
+    pipe: tuple[int, TextIO],
+    read_all: Callable[[int, str], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reading, stream = pipe
+    os.set_blocking(stream.fileno(), blocks)
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(telemetry, "MAX_WAITING", 100)
+    start_logging("info", mask)
+
+    LOGGER.info("first %s", "x" * 1_000_000)
+    assert os.read(reading, 1)  # it is being written, and that does not end
+    for number in range(1_000):
+        LOGGER.info("line %d", number)
+    LOGGER.info("the end")
+
+    lines = read_all(reading, "the end\n").splitlines()
+    assert lines[0].endswith("x")
+    assert re.search(r" WARNING 901 line\(s\) are missing here", lines[1])
+    assert [line.split(maxsplit=2)[2] for line in lines[2:]] == [f"line {at}" for at in range(901, 1_000)] + ["the end"]
+
+
+def test_long_lines_that_nobody_reads_take_no_more_room_than_others(
+    pipe: tuple[int, TextIO], read_all: Callable[[int, str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, stream = pipe
+    monkeypatch.setattr(sys, "stderr", stream)
+    start_logging("info", mask)
+
+    LOGGER.info("x" * 1_000_000)
+    assert os.read(reading, 1)
+    monkeypatch.setattr(telemetry, "MAX_WAITING_TEXT", 10_000)
+    for number in range(50):
+        LOGGER.info("%s %d", "z" * 1_000, number)
+    LOGGER.info("the end")
+
+    told = read_all(reading, "the end\n")
+    assert 8 <= told.count("z" * 1_000) <= 9
+    assert " line(s) are missing here" in told
+
+
+def test_a_host_that_has_gone_is_not_missed() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w", closefd=True) as stream:
+        handler = telemetry._Handler(mask, stream)
+        logger = logging.Logger("alone")
+        logger.addHandler(handler)
+        for number in range(3):
+            logger.error("%d", number)
+        handler.flush(_PLENTY)
+
+
+_SCRIPT = """
+import logging, sys
+from magictunnel.telemetry import start_logging
+start_logging("info", lambda text: text.replace("hunter2", "***"))
+for number in range({lines}):
+    logging.getLogger("magictunnel.x").info("line %d hunter2", number)
+{last}
+"""
+
+
+def _ended(script: str, stderr: int) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-c", script]
+    return subprocess.run(command, stderr=stderr, stdout=subprocess.DEVNULL, timeout=_PLENTY, check=False)
+
+
+@pytest.mark.parametrize("last", ["", "raise SystemExit(0)", "1 / 0"])
+def test_what_is_left_is_written_when_the_process_ends(last: str) -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as seen:
+        with os.fdopen(writing, "wb"):
+            _ended(_SCRIPT.format(lines=500, last=last), writing)
+        lines = [line for line in seen.read().decode().splitlines() if " INFO " in line]
+
+    assert [line.split(maxsplit=2)[2] for line in lines] == [f"line {number} ***" for number in range(500)]
+
+
+def test_a_host_that_reads_nothing_does_not_keep_the_process_from_ending() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb"), os.fdopen(writing, "wb"):
+        ended = _ended(_SCRIPT.format(lines=50_000, last=""), writing)
+
+    assert ended.returncode == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import version as version_of
 from typing import Any
 
 from mcp.shared.inbound import (
@@ -22,11 +21,12 @@ from mcp_types import (
     SERVER_INFO_META_KEY,
 )
 
+from magictunnel import __version__
 from magictunnel.catalog.model import Json
 from magictunnel.wire.caller import Caller, progress_token
 from magictunnel.wire.written import unsent
 
-CLIENT_INFO = {"name": "magictunnel", "title": "MagicTunnel", "version": version_of("magictunnel")}
+CLIENT_INFO = {"name": "magictunnel", "title": "MagicTunnel", "version": __version__}
 """Who we are to a backend."""
 
 HeaderMap = Mapping[tuple[str, ...], str]
@@ -57,6 +57,8 @@ def enveloped(params: Json, version: str, caller: Caller, number: int, *, statel
 
     Progress is asked for where the caller asked for it, under our own request's number.
     """
+    if not stateless and "_meta" not in params:
+        return params
     meta = forwardable(params.get("_meta"))
     if progress_token(params) is not None:
         meta["progressToken"] = number

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import count
 from time import monotonic
 
@@ -23,28 +22,25 @@ from magictunnel.catalog.extensions import TASKS
 from magictunnel.catalog.model import EMPTY, Json
 from magictunnel.errors import BackendUnavailable, CallError
 from magictunnel.wire.audience import union
+from magictunnel.wire.base import Wire
 from magictunnel.wire.caller import Caller
-from magictunnel.wire.dispatcher import WireDispatcher
 
 CANCEL_TIMEOUT = 5.0
 """Seconds that a server may take to accept word of a cancelled call."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Sending:
     """One request under way."""
 
-    number: int
-    caller: Caller
-    is_ours: bool
-    """Nobody's call, but our own listing or subscription."""
-    questions: set[anyio.CancelScope] = field(default_factory=set)
-    """What its caller is being asked for it; no longer once it has ended."""
+    __slots__ = ("caller", "is_ours", "number", "questions")
 
-
-_sending: ContextVar[Sending | None] = ContextVar("sending", default=None)
-"""Which request the current task belongs to. The SDK hands the context of whoever sends a request to the exchange that
-carries it, and from there to what arrives on that exchange: over streamable HTTP this tells whose a message is."""
+    def __init__(self, number: int, caller: Caller, *, is_ours: bool) -> None:
+        self.number = number
+        self.caller = caller
+        self.is_ours = is_ours
+        """Nobody's call, but our own listing or subscription."""
+        self.questions: set[anyio.CancelScope] = set()
+        """What its caller is being asked for it; no longer once it has ended."""
 
 
 class Exchanges:
@@ -53,7 +49,7 @@ class Exchanges:
     def __init__(
         self,
         name: str,
-        wire: WireDispatcher,
+        wire: Wire,
         terms: Terms,
         tasks: TaskGroup,
         on_failure: Callable[[CallError, Caller], None],
@@ -98,48 +94,40 @@ class Exchanges:
         """One exchange, under a number of its own. See `Link.request` for what it raises."""
         if self._wire.is_closed or self.doom:
             raise BackendUnavailable(self._name, "its connection has just ended", hint="it is being started again")
-        name = params.get("name")
-        number = number or self.next_number()
+        number = number or next(self._numbers)
         is_ours = caller is US
         if is_ours and self.stateless:
             known = self._terms.audience.capabilities
             caller = replace(US, capabilities=union((known, {"extensions": {TASKS: {}}})))  # we listen for tasks
         sent = enveloped(params, self.era, caller, number, stateless=self.stateless)
-        mirrored = self.mirrored.get(name, EMPTY) if isinstance(name, str) else EMPTY
-        options: CallOptions = {
-            "request_id": number,
-            "cancel_on_abandon": False,
-            "headers": headers(method, sent, self.era, stateless=self.stateless, mirrored=mirrored),
-        }
-        self._in_flight[number] = sending = Sending(number, caller, is_ours)
-        outer = _sending.set(sending)
+        options: CallOptions = {"request_id": number, "cancel_on_abandon": False}
+        if self._wire.is_http:
+            options["headers"] = self._headers(method, sent)
+        self._in_flight[number] = sending = Sending(number, caller, is_ours=is_ours)
+        started = monotonic()
         try:
-            return inner_result(await self._timed(method, sent, options, is_ours=is_ours))
+            answer = await self._wire.send_raw_request(method, sent, options)
+            self._count(sending, started)
+            return inner_result(answer)
         except MCPError as error:
-            raise self._failed(error, str(name or method), caller) from error
+            if error.code != CONNECTION_CLOSED:
+                self._count(sending, started)
+            raise self._failed(error, str(params.get("name") or method), caller) from error
         except anyio.get_cancelled_exc_class():
             self._give_up(sending)
             raise
         finally:
-            _sending.reset(outer)
             self._ended(sending)
 
-    async def _timed(self, method: str, sent: Json, options: CallOptions, *, is_ours: bool) -> Json:
-        started = monotonic()
-        try:
-            answer = await self._wire.send_raw_request(method, sent, options)
-        except MCPError as error:
-            if not is_ours and error.code != CONNECTION_CLOSED:
-                self._count(started)
-            raise
-        if not is_ours:
-            self._count(started)
-        return answer
+    def _headers(self, method: str, sent: Json) -> dict[str, str]:
+        name = sent.get("name")
+        mirrored = self.mirrored.get(name, EMPTY) if isinstance(name, str) else EMPTY
+        return headers(method, sent, self.era, stateless=self.stateless, mirrored=mirrored)
 
-    def _count(self, started: float) -> None:
+    def _count(self, sending: Sending, started: float) -> None:
         """An answer has come, with a result or an error."""
-        self._terms.stats.recent.append(monotonic() - started)
-        self._terms.stats.answered += 1
+        if not sending.is_ours:
+            self._terms.stats.count(monotonic() - started)
 
     def _failed(self, error: MCPError, what: str, caller: Caller) -> CallError:
         meant = failure(self._name, what, error)
@@ -151,9 +139,10 @@ class Exchanges:
 
     def _ended(self, sending: Sending) -> None:
         del self._in_flight[sending.number]
-        for question in tuple(sending.questions):
-            question.cancel()
-        if self.is_drained:
+        if sending.questions:
+            for question in tuple(sending.questions):
+                question.cancel()
+        if self.doom is not None and self.is_drained:
             self._on_drained()
 
     def _give_up(self, sending: Sending) -> None:
@@ -183,11 +172,10 @@ class Exchanges:
         """It is doomed, and no call is in flight any more; our own streams of news do not count."""
         return self.doom is not None and all(one.is_ours for one in self._in_flight.values())
 
-    @property
-    def sender(self) -> Caller | None:
-        """The caller on whose own stream the message came that is being handled now."""
-        sending = _sending.get()
-        return sending.caller if sending and self._in_flight.get(sending.number) is sending else None
+    def sender(self, number: object) -> Caller | None:
+        """The caller of the request on whose own stream a message came."""
+        sending = self.numbered(number)
+        return sending.caller if sending else None
 
     @property
     def callers(self) -> Sequence[Caller]:

@@ -23,11 +23,12 @@ from magictunnel.backends.listing import all_pages, callable_tools
 from magictunnel.backends.rounds import drive
 from magictunnel.backends.subscriptions import Listener
 from magictunnel.backends.talk import Talk
+from magictunnel.backends.turns import Turns
 from magictunnel.catalog.extensions import in_stateless_terms
 from magictunnel.catalog.model import Json, Kind
 from magictunnel.errors import BackendError, BackendUnavailable, BadParams, NoTasks, OutcomeUnknown
+from magictunnel.wire.base import Wire
 from magictunnel.wire.caller import Caller, most_verbose
-from magictunnel.wire.dispatcher import WireDispatcher
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ class _Whole:
 class McpLink:
     """One session with a server. See `Link`."""
 
-    def __init__(self, name: str, wire: WireDispatcher, terms: Terms, tasks: TaskGroup) -> None:
+    def __init__(self, name: str, wire: Wire, terms: Terms, tasks: TaskGroup) -> None:
         self._name = name
         self._wire = wire
         self._terms = terms
@@ -159,24 +160,33 @@ class McpLink:
         stats = self._terms.stats
         stats.started += 1
         try:
-            return await (self._request(request) if self._terms.turns is None else self._in_turn(request))
+            return await (
+                self._way(request) if self._terms.turns is None else self._in_turn(request, self._terms.turns)
+            )
         finally:
             stats.ended += 1
             stats.last = monotonic()
 
-    async def _in_turn(self, request: Request) -> Json:
-        assert self._terms.turns is not None
+    async def _in_turn(self, request: Request, turns: Turns) -> Json:
         request.on_queued(True)
-        async with self._terms.turns.taken(request.caller.session):
+        async with turns.taken(request.caller.session):
             request.on_queued(False)
-            return await self._request(request)
+            return await self._way(request)
 
-    async def _request(self, request: Request) -> Json:
+    def _way(self, request: Request) -> Awaitable[Json]:
+        """How the request is sent: as it is, unless there is something in it that the eras see differently."""
+        caller, params = request.caller, request.params
+        if self._exchanges.stateless:
+            is_plain = caller.stateless
+        else:
+            is_plain = caller.log_level is None and self._log_level is None and "requestState" not in params
+            is_plain = is_plain and not (caller.stateless and (request.as_task or "task" in params))
+        return self._exchanges.send(request.method, params, caller) if is_plain else self._translated(request)
+
+    async def _translated(self, request: Request) -> Json:
         caller = request.caller
         send = self._exchanges.send
         if self.stateless:
-            if caller.stateless:
-                return await send(request.method, request.params, caller)
             if "task" in request.params:
                 raise NoTasks(self._name)
             caller = replace(caller, capabilities=in_stateless_terms(caller.capabilities))

@@ -20,7 +20,7 @@ from magictunnel.backends.transports import memory_wire, open_wire, resolve
 from magictunnel.config.model import Era, ServerConfig
 from magictunnel.errors import StartFailure
 from magictunnel.secrets import Secrets
-from magictunnel.wire.dispatcher import WireDispatcher
+from magictunnel.wire.base import Wire
 from magictunnel.wire.evidence import Evidence
 from magictunnel.wire.guard import UNWATCHED, Guard
 
@@ -95,7 +95,7 @@ class InProcessBackend:
 
 @asynccontextmanager
 async def opened_link(
-    name: str, wire_manager: AbstractAsyncContextManager[WireDispatcher], at: AtPhase, terms: Terms
+    name: str, wire_manager: AbstractAsyncContextManager[Wire], at: AtPhase, terms: Terms
 ) -> AsyncIterator[McpLink]:
     """A link whose session is open, over any wire."""
     async with wire_manager as wire, anyio.create_task_group() as tasks:

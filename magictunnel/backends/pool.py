@@ -131,6 +131,11 @@ class Pool:
             raise BackendUnavailable(backend, "it is not configured any more")
         return supervisor
 
+    def link_now(self, backend: str, caller: Caller) -> Link | None:
+        """The same as `link_for`, if it is there at once. See `Supervisor.link_now`."""
+        supervisor = self._supervisors.get(backend)
+        return None if supervisor is None else supervisor.link_now(caller)
+
     async def link_for(self, backend: str, caller: Caller) -> Link:
         """The link to one backend that a call of `caller` takes. See `Supervisor.link_for`."""
         while True:
@@ -145,6 +150,10 @@ class Pool:
         """A call of that one has run into its deadline."""
         if supervisor := self._supervisors.get(backend):
             supervisor.missed()
+
+    def is_welcome(self, *, stateless: bool) -> bool:
+        """Whether `welcome` would learn nothing more."""
+        return all(supervisor.is_welcome(stateless=stateless) for supervisor in self._supervisors.values())
 
     async def welcome(self, *, stateless: bool) -> None:
         """Learn what servers that speak both eras promise in the one of a client that comes."""

@@ -64,8 +64,7 @@ def side_for(main: Link, caller: Caller, sharing: Sharing) -> Side | None:
     own = Era.STATELESS if caller.stateless else Era.HANDSHAKE
     era = own if differs or (session and main.may_speak_other_era) else Era.AUTO
     able = "" if session or differs else _able(main, caller)
-    side = Side(era, session, able)
-    return side if side != Side() else None
+    return Side(era, session, able) if session or able or era is not Era.AUTO else None
 
 
 def served_by(side: Side, audience: Audience) -> Audience:

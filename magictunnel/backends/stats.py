@@ -31,6 +31,11 @@ class Stats:
         """When the last one ended (monotonic seconds)."""
         self.recent: deque[float] = deque(maxlen=KEPT)
 
+    def count(self, taken: float) -> None:
+        """One was answered, after so many seconds."""
+        self.recent.append(taken)
+        self.answered += 1
+
     @property
     def in_flight(self) -> int:
         return self.started - self.ended

@@ -18,16 +18,7 @@ from magictunnel.backends.listed import Listed, OnListing
 from magictunnel.backends.news import News
 from magictunnel.backends.sides import OTHER_ERA, Side, Sides, served_by, side_for, time_to_open
 from magictunnel.backends.standing import OnState, Standing
-from magictunnel.backends.states import (
-    HURRY,
-    Event,
-    Limits,
-    State,
-    Status,
-    Streak,
-    after_failures,
-    inventory,
-)
+from magictunnel.backends.states import HURRY, Event, Limits, State, Status, Streak, after_failures, inventory
 from magictunnel.backends.stats import Stats
 from magictunnel.backends.turns import Turns
 from magictunnel.catalog.model import Kind, Listing
@@ -246,20 +237,32 @@ class Supervisor:
             self._standing.step(Event.FALTERED)
             logger.warning("%s: degraded: its last %d calls were not answered in time", self.name, self._breaker.misses)
 
+    def is_welcome(self, *, stateless: bool) -> bool:
+        """Whether `welcome` would learn nothing more."""
+        link = self.main
+        if link is None or link.stateless == stateless or self._welcomed is link:
+            return True
+        return not (link.may_speak_other_era and link.sessions_are_cheap)
+
     async def welcome(self, *, stateless: bool) -> None:
         """Learn, once, what a server promises in the other era, now that a client of it comes."""
-        link = self.main
-        if link is None or link.stateless == stateless or self._welcomed is link or self.tasks is None:
+        if self.is_welcome(stateless=stateless) or self.tasks is None:
             return
-        if not (link.may_speak_other_era and link.sessions_are_cheap):
-            return
-        self._welcomed = link
+        self._welcomed = self.main
         side = Side(Era.STATELESS if stateless else Era.HANDSHAKE)
         with anyio.move_on_after(OTHER_ERA):
             try:
                 self.listed.promise((await self.sides.get(side, self.tasks, OTHER_ERA)).capabilities)
             except BackendUnavailable:
                 self._refused.add(side)
+
+    def link_now(self, caller: Caller) -> Link | None:
+        """The same as `link_for`, where nothing is to be considered: as for nearly every call."""
+        main = self._fit
+        if main is None or side_for(main, caller, self._limits.session) is not None:
+            return None
+        self._is_used = self._is_used or caller.stateless or bool(caller.session)
+        return main
 
     async def link_for(self, caller: Caller) -> Link:
         """The link that a call of `caller` takes (see `sides.side_for`), once it is up; the caller bounds the wait.

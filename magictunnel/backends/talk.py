@@ -19,6 +19,7 @@ from magictunnel.backends.subscriptions import Listener
 from magictunnel.catalog.model import Json, Kind
 from magictunnel.catalog.tasks import original_task, public_task, related_task, with_related
 from magictunnel.errors import CallError, CannotAsk, Unanswered
+from magictunnel.wire.base import Number
 from magictunnel.wire.caller import Back, Caller
 
 MAX_ELICITED = 1_000
@@ -51,14 +52,14 @@ class Talk:
         self._mark = mark
         self._elicited: OrderedDict[str, Back] = OrderedDict()
 
-    def asked(self, method: str, params: Json) -> Awaitable[Json] | None:
-        """See `WireDispatcher.on_asked`."""
-        return None if method == "ping" else self._ask(method, params)
+    def asked(self, method: str, params: Json, number: Number) -> Awaitable[Json] | None:
+        """See `Wire.on_asked`."""
+        return None if method == "ping" else self._ask(method, params, number)
 
-    async def _ask(self, method: str, params: Json) -> Json:
+    async def _ask(self, method: str, params: Json, number: Number) -> Json:
         """Put a question of the server to the client it is for."""
         try:
-            sender = self._starter(params) or self._exchanges.sender
+            sender = self._starter(params) or self._exchanges.sender(number)
             caller = whom_to_ask(sender, self._exchanges.callers, self._terms.audience.callers, method, params)
             if params.get("mode") == "url":
                 self._expect_completion(params, caller)
@@ -82,8 +83,8 @@ class Talk:
                 sending.questions.discard(scope)
         raise CannotAsk(method, "the call that it was for has ended")
 
-    def told(self, method: str, params: Json) -> Awaitable[None] | None:
-        """See `WireDispatcher.on_told`."""
+    def told(self, method: str, params: Json, number: Number) -> Awaitable[None] | None:
+        """See `Wire.on_told`."""
         if method == "notifications/cancelled":
             return None
         if kinds := _CHANGES.get(method):
@@ -94,26 +95,26 @@ class Talk:
             return anyio.lowlevel.checkpoint()
         if method in _NEWS:
             return self._terms.neighbours.told(self._listener.topic_of(params), method, self._outward(params))
-        return self._tell(method, self._outward(params))
+        return self._tell(method, self._outward(params), number)
 
-    async def _tell(self, method: str, params: Json) -> None:
+    async def _tell(self, method: str, params: Json, number: Number) -> None:
         """Pass on what the server says, to the callers it is for."""
-        for back in self._listeners(method, params):
+        for back in self._listeners(method, params, number):
             await back.tell(method, params)
 
-    def _listeners(self, method: str, params: Json) -> list[Back]:
+    def _listeners(self, method: str, params: Json, number: Number) -> list[Back]:
         if method == "notifications/elicitation/complete":
             back = self._elicited.pop(str(params.get("elicitationId")), None)
             return [back] if back else []
         if method == "notifications/progress":
             sending = self._exchanges.numbered(params.get("progressToken"))
             return [sending.caller.back] if sending else []
-        told = whom_to_tell(self._exchanges.sender, self._exchanges.callers, self._terms.audience.callers)
+        told = whom_to_tell(self._exchanges.sender(number), self._exchanges.callers, self._terms.audience.callers)
         return [caller.back for caller in told]
 
-    async def let_go(self) -> None:
-        """See `WireDispatcher.on_let_go`."""
-        if caller := self._exchanges.sender:
+    async def let_go(self, number: Number) -> None:
+        """See `Wire.on_let_go`."""
+        if caller := self._exchanges.sender(number):
             await caller.back.let_go()
 
     def failed(self, error: CallError, caller: Caller) -> None:

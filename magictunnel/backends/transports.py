@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,13 +21,17 @@ from mcp.shared.memory import create_client_server_memory_streams
 from magictunnel.backends.base import AddressTaken, AtPhase, Phase
 from magictunnel.config.model import ServerConfig, Transport
 from magictunnel.secrets import Secrets
+from magictunnel.wire.base import Wire
 from magictunnel.wire.dispatcher import WireDispatcher
 from magictunnel.wire.evidence import Evidence
 from magictunnel.wire.guard import UNWATCHED, Guard
 from magictunnel.wire.http import MAX_EVENT, CallClient
+from magictunnel.wire.http1.address import wants_proxy
 from magictunnel.wire.oneway import one_way_wire
+from magictunnel.wire.ours import is_ours
 from magictunnel.wire.process import drain, exited, server_process
-from magictunnel.wire.stdio import process_wire
+from magictunnel.wire.stdio import Pipes, pipe_wire, process_wire
+from magictunnel.wire.streamable import http_wire
 
 _RETRY_CONNECT = 0.05
 
@@ -81,7 +85,7 @@ def _free_port() -> int:
 @asynccontextmanager
 async def open_wire(
     name: str, target: Target, evidence: Evidence, at: AtPhase, guard: Guard = UNWATCHED
-) -> AsyncIterator[WireDispatcher]:
+) -> AsyncIterator[Wire]:
     """Connect to `target`; the connection, and the process if we started one, end with the block."""
     if not target.command:
         at(Phase.CONNECT)
@@ -93,6 +97,10 @@ async def open_wire(
         address = httpx2.URL(target.url).copy_with(userinfo=b"", query=None)
         raise AddressTaken(f"something else listens at {address} already")
     command = (_executable(target), *target.command[1:])
+    if target.transport is Transport.STDIO and is_ours():
+        async with _over_pipes(name, command, target, evidence, guard) as wire:
+            yield wire
+        return
     async with server_process(name, command, target.env, target.cwd, evidence, guard) as process:
         if target.transport is Transport.STDIO:
             async with process_wire(process, evidence) as wire:
@@ -110,15 +118,29 @@ async def open_wire(
             tasks.cancel_scope.cancel()
 
 
-def _remote_wire(target: Target, evidence: Evidence) -> AbstractAsyncContextManager[WireDispatcher]:
+@asynccontextmanager
+async def _over_pipes(
+    name: str, command: Sequence[str], target: Target, evidence: Evidence, guard: Guard
+) -> AsyncIterator[Wire]:
+    with closing(Pipes()) as pipes:
+        async with (
+            server_process(name, command, target.env, target.cwd, evidence, guard, pipes.ends) as process,
+            pipe_wire(process, pipes, evidence) as wire,
+        ):
+            yield wire
+
+
+def _remote_wire(target: Target, evidence: Evidence) -> AbstractAsyncContextManager[Wire]:
     if target.transport is Transport.SSE:
         return one_way_wire(target.url, target.headers, evidence)
-    return http_wire(target, evidence)
+    if is_ours() and not wants_proxy(target.url):
+        return http_wire(target.url, target.headers, evidence)
+    return sdk_http_wire(target, evidence)
 
 
 @asynccontextmanager
-async def http_wire(target: Target, evidence: Evidence) -> AsyncIterator[WireDispatcher]:
-    """Streamable HTTP."""
+async def sdk_http_wire(target: Target, evidence: Evidence) -> AsyncIterator[Wire]:
+    """Streamable HTTP by the SDK's transport, which knows its way through proxies."""
     async with (
         CallClient(target.headers, evidence, ("POST",)) as client,
         streamable_http_client(target.url, http_client=client, max_sse_event_size=MAX_EVENT) as (read, write),
@@ -130,7 +152,7 @@ async def http_wire(target: Target, evidence: Evidence) -> AsyncIterator[WireDis
 
 
 @asynccontextmanager
-async def memory_wire(server: Server[Any]) -> AsyncIterator[WireDispatcher]:
+async def memory_wire(server: Server[Any]) -> AsyncIterator[Wire]:
     """A server of the SDK in this very process."""
     async with create_client_server_memory_streams() as (ours, theirs), anyio.create_task_group() as tasks:
         tasks.start_soon(server.run, *theirs, server.create_initialization_options())

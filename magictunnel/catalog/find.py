@@ -37,9 +37,12 @@ def everything_of(catalog: Catalog) -> list[Entry]:
 
 def find(catalog: Catalog, kind: Kind, name: str, allows: Allows) -> Entry | None:
     """The entry that `name` means to this caller: its public name, or another one that is accepted."""
-    guide = catalog.guides.get(name) if kind is Kind.TOOL else None
-    entry = catalog.of(kind).get(name) or guide or catalog.accepted.get(kind, EMPTY).get(name)
-    return entry if entry and allows(entry) else None
+    entry = catalog.of(kind).get(name)
+    if entry is None and kind is Kind.TOOL:
+        entry = catalog.guides.get(name)
+    if entry is None:
+        entry = catalog.accepted.get(kind, EMPTY).get(name)
+    return entry if entry is not None and allows(entry) else None
 
 
 def reaches(catalog: Catalog, backend: str, allows: Allows) -> bool:

@@ -15,6 +15,9 @@ from magictunnel.catalog.templates import matches
 MAX_REMEMBERED = 10_000
 """Links to unlisted resources of one backend that are remembered; the oldest is forgotten first."""
 
+_LEADING = frozenset({"uri", "resource", "content"})
+"""The fields in which an item of a result names a resource, or has one in it."""
+
 Publish = Callable[[str], str]
 
 
@@ -117,9 +120,16 @@ def republish(result: Json, publish: Publish) -> Json:
     """`result` with every resource URI in it told as `publish` says; the very same object if none differs."""
     for field in ("content", "contents", "messages"):
         items = result.get(field)
-        if isinstance(items, list) and (told := [_republished(item, publish) for item in items]) != items:
+        if not isinstance(items, list) or not any(map(_may_lead, items)):
+            continue
+        if (told := [_republished(item, publish) for item in items]) != items:
             result = result | {field: told}
     return result
+
+
+def _may_lead(item: object) -> bool:
+    """Whether there may be a URI in it, which most have not."""
+    return isinstance(item, dict) and not _LEADING.isdisjoint(item)
 
 
 def _republished(item: object, publish: Publish) -> object:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from magictunnel.catalog.extensions import TASKS
 from magictunnel.catalog.model import Json, Kind, Listing
 
+_CAPABILITY = {kind: kind.capability for kind in Kind}
 MAX_INSTRUCTIONS = 4_000
 """Characters of one server's instructions that are passed on."""
 MAX_ALL_INSTRUCTIONS = 32_000
@@ -91,7 +92,7 @@ def merged_instructions(said: Mapping[str, str]) -> str:
 
 def offers(capabilities: Json, kind: Kind) -> bool:
     """Whether `capabilities` promise entries of this kind."""
-    return kind.capability in capabilities
+    return _CAPABILITY[kind] in capabilities
 
 
 def _cut(text: str, limit: int) -> str:

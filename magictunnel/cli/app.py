@@ -2,22 +2,80 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
-from typing import Annotated
+from collections.abc import Iterator, MutableMapping
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+import typer.core
+import typer.main
 
-from magictunnel.cli import inspect, visibility
-from magictunnel.cli.doctor import doctor
-from magictunnel.cli.eval import evaluate
-from magictunnel.cli.history import diff
-from magictunnel.cli.search import search
-from magictunnel.cli.serve import serve
-from magictunnel.cli.servers import servers
-from magictunnel.cli.stats import stats
-from magictunnel.cli.status import status
+from magictunnel import __version__
+
+_WHERE = {
+    "serve": "serve:serve",
+    "list": "inspect:list_",
+    "inspect": "inspect:inspect",
+    "call": "inspect:call",
+    "read": "inspect:read",
+    "prompt": "inspect:prompt",
+    "check": "inspect:check",
+    "diff": "history:diff",
+    "status": "status:status",
+    "doctor": "doctor:doctor",
+    "search": "search:search",
+    "stats": "stats:stats",
+    "show": "visibility:show",
+    "hide": "visibility:hide",
+    "enable": "visibility:enable",
+    "disable": "visibility:disable",
+    "eval": "eval:evaluate",
+    "servers": "servers:servers",
+}
+"""Command -> where it is, as `module:name` in this package."""
+
+
+class _Commands(MutableMapping[str, Any]):
+    """Commands by name, each imported when it is first looked at: most of them need much that the others do not."""
+
+    def __init__(self) -> None:
+        self._built: dict[str, Any] = dict.fromkeys(_WHERE)
+
+    def __getitem__(self, name: str) -> Any:
+        self._built[name] = self._built[name] or _built(name)
+        return self._built[name]
+
+    def __setitem__(self, name: str, command: Any) -> None:
+        self._built[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._built[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._built)
+
+    def __len__(self) -> int:
+        return len(self._built)
+
+
+def _built(name: str) -> Any:
+    module, _, attribute = _WHERE[name].partition(":")
+    found = getattr(import_module(f"magictunnel.cli.{module}"), attribute)
+    if isinstance(found, typer.Typer):
+        return typer.main.get_command(found)
+    alone = typer.Typer(add_completion=False)
+    alone.command(name)(found)
+    return typer.main.get_command(alone)
+
+
+class _Root(typer.core.TyperGroup):
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = _Commands()
+
 
 app = typer.Typer(
+    cls=_Root,
     name="magictunnel",
     help="One MCP server in front of many.",
     epilog="Exit codes: 0 done; 1 done, and it failed (a tool's error, a server that is down); 2 it could not be done "
@@ -26,29 +84,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command()(serve)
-app.command("list")(inspect.list_)
-app.command()(inspect.inspect)
-app.command()(inspect.call)
-app.command()(inspect.read)
-app.command()(inspect.prompt)
-app.command()(inspect.check)
-app.command()(diff)
-app.add_typer(servers, name="servers")
-app.command()(status)
-app.command()(doctor)
-app.command()(search)
-app.command()(stats)
-app.command()(visibility.show)
-app.command()(visibility.hide)
-app.command()(visibility.enable)
-app.command()(visibility.disable)
-app.command("eval")(evaluate)
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"magictunnel {version('magictunnel')}")
+        typer.echo(f"magictunnel {__version__}")
         raise typer.Exit
 
 

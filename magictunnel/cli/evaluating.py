@@ -16,7 +16,7 @@ from magictunnel.catalog.merge import MergeRules, merge
 from magictunnel.catalog.model import Catalog, Json, Kind, View, everything
 from magictunnel.cli.scores import Report, figures, tables
 from magictunnel.cli.session import load_config, opened
-from magictunnel.cli.show import progress, say, show_json, show_rows, show_text, stdout
+from magictunnel.cli.show import is_terminal, progress, say, show_json, show_rows, show_text
 from magictunnel.config.discovery import EmbeddingsConfig
 from magictunnel.config.model import Config as Settings
 from magictunnel.discovery.budget import view_of
@@ -204,7 +204,7 @@ def _show(report: Report, ground: Ground, *, whole: bool) -> None:
         show_json(figures(report))
         return
     for number, table in enumerate(tables(report)):
-        if number and stdout.is_terminal:
+        if number and is_terminal():
             show_text("")
         show_rows(*table)
     modes = ", ".join(sorted({one.mode for one in report.outcomes}))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import difflib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,29 +13,29 @@ from magictunnel.backends.states import State, Status
 from magictunnel.catalog.find import find, visible
 from magictunnel.catalog.model import Entry, Json, Kind, everything
 from magictunnel.cli.arguments import parse_arguments
-from magictunnel.cli.fresh import saved_freshness
+from magictunnel.cli.options import AsJson, Config
 from magictunnel.cli.session import FAILED, SHELL, opened, run
 from magictunnel.cli.show import (
     content_text,
     counted,
+    is_terminal,
     only_blob,
     say,
     show_bytes,
     show_json,
     show_rows,
     show_text,
-    stdout,
 )
 from magictunnel.cli.times import ago
 from magictunnel.config.model import Problem
 from magictunnel.errors import BackendUnavailable, ConfigError, StartFailure, UnknownEntry
-from magictunnel.gateway import Gateway
 from magictunnel.pipeline.call import Call
-from magictunnel.store.listings import Freshness
 from magictunnel.telemetry import call_id
 
-Config = Annotated[Path | None, typer.Option("--config", "-c", help="The config, or any host's mcpServers file.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+if TYPE_CHECKING:
+    from magictunnel.gateway import Gateway
+    from magictunnel.store.listings import Freshness
+
 Words = Annotated[list[str] | None, typer.Argument(help="key=value …, or '{…}', or @file.json")]
 
 _LISTED = {"tools": (Kind.TOOL,), "prompts": (Kind.PROMPT,), "resources": (Kind.RESOURCE, Kind.TEMPLATE)}
@@ -55,6 +54,8 @@ def list_(
             raise ConfigError(f"cannot list {what!r}", hint=f"list servers, {', '.join(_LISTED)}")
         async with opened(config) as gateway:
             if what == "servers":
+                from magictunnel.cli.fresh import saved_freshness  # its help goes without a store
+
                 _show_servers(gateway, await saved_freshness(gateway.config), as_json)
             else:
                 _show_entries(gateway, _LISTED[what], as_json)
@@ -214,12 +215,12 @@ def _show_servers(gateway: Gateway, saved: Mapping[str, Freshness], as_json: boo
         state = "down" if name in down else status.state.value
         kinds = [str(status.counts.get(kind, 0)) for kind in Kind]
         fresh = [ago(moment, now) for moment in _times(saved.get(name)).values()]
-        if stdout.is_terminal:
+        if is_terminal():
             rows.append((name, state, status.era, counted(status.counts), *fresh))
         else:
             rows.append((name, state, status.era, *kinds, *fresh, down[name].told if name in down else ""))
     show_rows(("server", "state", "protocol", "offers", "saved", "changed"), rows)
-    for name, failure in down.items() if stdout.is_terminal else ():
+    for name, failure in down.items() if is_terminal() else ():
         show_text(f"{name}: {failure.told}")
 
 

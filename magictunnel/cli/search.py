@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from magictunnel.cli.inspect import AsJson, Config
+from magictunnel.cli.options import AsJson, Config
 from magictunnel.cli.session import run
 from magictunnel.discovery.tools import MAX_LIMIT
 

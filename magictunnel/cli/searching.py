@@ -12,7 +12,7 @@ import anyio
 
 from magictunnel.catalog.model import Json
 from magictunnel.cli.session import FAILED, opened
-from magictunnel.cli.show import progress, say, show_json, show_rows, show_text, stdout
+from magictunnel.cli.show import is_terminal, progress, say, show_json, show_rows, show_text
 from magictunnel.cli.steer import no_such_server
 from magictunnel.config.model import Config as Settings
 from magictunnel.discovery.asked import KINDS, MAX_REQUEST
@@ -118,10 +118,10 @@ def _features(found: Found) -> dict[str, float]:
 def _show(steps: Sequence[Step], explain: bool) -> None:
     columns = ["name", "server", "confidence", "does", *(["matched", "because of"] if explain else [])]
     for number, step in enumerate(steps, 1):
-        if stdout.is_terminal and len(steps) > 1:
+        if is_terminal() and len(steps) > 1:
             show_text(f"{step.words}:")
         rows = [_row(found, explain) for found in step.answer.ranked]
-        show_rows(columns, rows if stdout.is_terminal else [(str(number), *row) for row in rows])
+        show_rows(columns, rows if is_terminal() else [(str(number), *row) for row in rows])
         if not step.answer.fits:
             about = f" ({step.words})" if len(steps) > 1 else ""
             say(f"note: {_NOTHING}{about}{'; these are the nearest' if rows else ''}", "yellow")

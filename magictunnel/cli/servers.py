@@ -13,7 +13,7 @@ from magictunnel.catalog.model import Json
 from magictunnel.cli import inspect
 from magictunnel.cli.again import again
 from magictunnel.cli.change import changed
-from magictunnel.cli.inspect import AsJson, Config
+from magictunnel.cli.options import AsJson, Config
 from magictunnel.cli.session import run
 from magictunnel.cli.show import say
 from magictunnel.cli.steer import config_in_use, config_to_write
@@ -26,7 +26,11 @@ from magictunnel.errors import ConfigError
 Keep = Annotated[bool, typer.Option("--keep", help="Leave it in the config even if it does not come up now.")]
 Pairs = list[str] | None
 
-servers = typer.Typer(help="Add, remove, switch and restart servers while gateways run; alone: list them.")
+servers = typer.Typer(
+    name="servers",
+    help="Add, remove, switch and restart servers while gateways run; alone: list them.",
+    add_completion=False,
+)
 
 
 @servers.callback(invoke_without_command=True)

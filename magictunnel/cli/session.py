@@ -7,20 +7,30 @@ import signal
 import sys
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
-import typer
 
 from magictunnel.cli.show import progress, say
-from magictunnel.config.load import find_config, load
+from magictunnel.config.find import find_config
+from magictunnel.config.load import load
 from magictunnel.config.model import Config
 from magictunnel.config.rules import settings_of
-from magictunnel.errors import BackendError, BackendUnavailable, DeadlineExceeded, MagicTunnelError, OutcomeUnknown
-from magictunnel.gateway import Gateway, build, own_secrets, running
+from magictunnel.errors import (
+    BackendError,
+    BackendUnavailable,
+    ConfigError,
+    DeadlineExceeded,
+    MagicTunnelError,
+    OutcomeUnknown,
+)
 from magictunnel.telemetry import start_logging
-from magictunnel.wire.audience import Audience
 from magictunnel.wire.caller import Caller
+
+if TYPE_CHECKING:
+    from magictunnel.gateway import Gateway
 
 FAILED = 1
 """Exit code: we did what was asked, and it failed (a tool's error, a server that is down)."""
@@ -30,6 +40,9 @@ ENDED = 130
 """Exit code: a signal ended the command before it was done."""
 
 _GLANCE = 0.02
+
+LOOPS = ("auto", "asyncio", "uvloop")
+"""What can run everything; `auto`: uvloop where it is installed, which answers faster, else asyncio."""
 
 SHELL = Caller("shell")
 """Who calls from a command line: somebody who cannot be asked anything."""
@@ -51,6 +64,9 @@ async def opened(
     path: Path | None, *, tell_problems: bool = True, until: Callable[[Gateway], bool] = lambda _gateway: False
 ) -> AsyncIterator[Gateway]:
     """A running gateway whose servers are all up, or have said why not; or `until` something of interest is there."""
+    from magictunnel.gateway import build, own_secrets, running  # the help of a command goes without
+    from magictunnel.wire.audience import Audience
+
     config = load_config(path)
     for problem in config.problems if tell_problems else ():
         say(f"skipped: {problem}", "yellow")
@@ -68,13 +84,24 @@ async def opened(
 
 
 def run(main: Callable[[], Awaitable[int]], when_ended: int = ENDED) -> None:
-    """Run a command and leave with the exit code it returns, or `when_ended` by a signal; our errors become one line.
+    """Run a command of the shell and leave with its exit code; see `code_of`.
 
     Raises:
         typer.Exit: always.
     """
+    import typer  # a host that starts us goes without a shell
+
+    raise typer.Exit(code_of(main, when_ended))
+
+
+def code_of(main: Callable[[], Awaitable[int]], when_ended: int = ENDED, loop: str = "asyncio") -> int:
+    """Run a command to the exit code it returns, or `when_ended` by a signal; our errors become one line each.
+
+    `loop`: one of LOOPS. A command that is soon over goes without what it costs to import a faster one.
+    """
     try:
-        code = anyio.run(_until_signalled, main, when_ended)
+        options = {"use_uvloop": _uses_uvloop(loop)}
+        code = anyio.run(_until_signalled, main, when_ended, backend_options=options)
     except* MagicTunnelError as group:
         errors = _leaves(group)
         for error in errors:
@@ -87,7 +114,17 @@ def run(main: Callable[[], Awaitable[int]], when_ended: int = ENDED) -> None:
         if not group.split(BrokenPipeError)[0]:  # whoever read our output has had enough
             say(f"error: {_leaves(group)[0]}", "red")
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 for the flush at exit
-    raise typer.Exit(code)
+    return code
+
+
+def _uses_uvloop(loop: str) -> bool:
+    """Raises ConfigError: it is not there, or there is no such loop."""
+    if loop not in LOOPS:
+        raise ConfigError(f"there is no event loop {loop!r}", hint=f"use one of {', '.join(LOOPS)}")
+    is_there = sys.platform != "win32" and find_spec("uvloop") is not None
+    if loop == "uvloop" and not is_there:
+        raise ConfigError("uvloop is not installed here", hint="use --loop auto")
+    return loop != "asyncio" and is_there
 
 
 async def _until_signalled(main: Callable[[], Awaitable[int]], when_ended: int) -> int:

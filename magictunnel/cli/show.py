@@ -4,20 +4,45 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
-
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from functools import cache
+from typing import TYPE_CHECKING, Any, TextIO
 
 from magictunnel.catalog.model import Json, Kind
 from magictunnel.telemetry import printable
 
-stdout = Console(highlight=False, soft_wrap=True)
-stderr = Console(stderr=True, highlight=False, soft_wrap=True)
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_FORCING = ("FORCE_COLOR", "TTY_COMPATIBLE")
+"""Variables by which a person has rich take a pipe for a terminal."""
+
+
+@cache
+def _stdout() -> Console:
+    from rich.console import Console  # for terminals: pipes, and so all hosts, go without
+
+    return Console(highlight=False, soft_wrap=True)
+
+
+@cache
+def _stderr() -> Console:
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def is_terminal() -> bool:
+    """Whether a person reads the data."""
+    return not _is_pipe(sys.stdout) and _stdout().is_terminal
+
+
+def _is_pipe(stream: TextIO) -> bool:
+    """Whether nothing but plain text goes there, whatever rich says."""
+    return not stream.isatty() and not any(os.environ.get(name) for name in _FORCING)
 
 
 def show_json(value: Any) -> None:
@@ -27,10 +52,14 @@ def show_json(value: Any) -> None:
 
 def show_rows(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table for a person, or lines of tab-separated values for a pipe."""
-    if not stdout.is_terminal:
+    if not is_terminal():
         for row in rows:
             sys.stdout.write("\t".join(_plain(cell) for cell in row) + "\n")
         return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for at, column in enumerate(columns):
         table.add_column(column, overflow="fold", no_wrap=at == 0)
@@ -41,13 +70,13 @@ def show_rows(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def show_text(text: str) -> None:
     """Text on stdout: as it is into a pipe, without control characters on a terminal."""
-    shown = printable(text) if stdout.is_terminal else text
+    shown = printable(text) if is_terminal() else text
     sys.stdout.write(shown if shown.endswith("\n") else shown + "\n")
 
 
 def only_blob(blocks: Any) -> bytes:
     """The bytes of a result that is one binary resource, where they go into a pipe; else nothing."""
-    if stdout.is_terminal or not isinstance(blocks, list) or len(blocks) != 1 or "blob" not in (blocks[0] or {}):
+    if is_terminal() or not isinstance(blocks, list) or len(blocks) != 1 or "blob" not in (blocks[0] or {}):
         return b""
     return base64.b64decode(blocks[0]["blob"])
 
@@ -60,16 +89,23 @@ def show_bytes(data: bytes) -> None:
 
 def say(text: str, style: str = "") -> None:
     """One line of talk."""
-    stderr.print(escape(printable(text)), style=style or None)
+    if _is_pipe(sys.stderr):
+        sys.stderr.write(f"{printable(text)}\n")
+        return
+    from rich.markup import escape
+
+    _stderr().print(escape(printable(text)), style=style or None)
 
 
 @contextmanager
 def progress(text: str) -> Iterator[None]:
     """A spinner while the block runs, for a person who is watching."""
-    if not stderr.is_terminal:
+    if _is_pipe(sys.stderr) or not _stderr().is_terminal:
         yield
         return
-    with stderr.status(escape(text)):
+    from rich.markup import escape
+
+    with _stderr().status(escape(text)):
         yield
 
 

@@ -20,9 +20,9 @@ from rich.text import Text
 from magictunnel.admin.reach import Running
 from magictunnel.catalog.model import Json
 from magictunnel.cli.facts import found_by, lines, row
-from magictunnel.cli.inspect import AsJson, Config
+from magictunnel.cli.options import AsJson, Config
 from magictunnel.cli.session import ENDED, FAILED, run
-from magictunnel.cli.show import show_json, show_rows, stdout
+from magictunnel.cli.show import is_terminal, show_json, show_rows
 from magictunnel.cli.steer import meant, no_such_server
 from magictunnel.cli.times import span
 from magictunnel.errors import ConfigError
@@ -68,7 +68,7 @@ def status(
     async def main() -> int:
         sights = await look()
         if watch:
-            await (_watched(look, every) if stdout.is_terminal and not as_json else _repeated(look, every, as_json))
+            await (_watched(look, every) if is_terminal() and not as_json else _repeated(look, every, as_json))
         _show(sights, as_json)
         return FAILED if any(facts["is_down"] for sight in sights for facts in sight.servers) else 0
 
@@ -125,7 +125,7 @@ async def _repeated(look: Look, every: float, as_json: bool) -> None:
 def _show(sights: list[Sight], as_json: bool) -> None:
     if as_json:
         show_json([sight.as_json for sight in sights])
-    elif stdout.is_terminal:
+    elif is_terminal():
         _wrapping().print(Group(*_page(sights)))
     else:
         show_rows((), _rows(sights))

@@ -15,7 +15,7 @@ from magictunnel.admin.reach import Running, running
 from magictunnel.catalog.model import Json, Kind
 from magictunnel.cli.show import counted
 from magictunnel.config.explain import did_you_mean
-from magictunnel.config.load import OUR_NAME, find_config
+from magictunnel.config.find import OUR_NAME, find_config
 from magictunnel.errors import ConfigError, StartFailure
 
 T = TypeVar("T")

@@ -20,7 +20,6 @@ from magictunnel.cli.steer import called, failure_of, offers_of, serving, side_b
 from magictunnel.config.model import Config
 from magictunnel.config.rules import is_needed
 from magictunnel.errors import ConfigError, StartFailure
-from magictunnel.gateway import build, own_secrets, running
 from magictunnel.telemetry import start_logging
 from magictunnel.wire.audience import Audience
 
@@ -144,6 +143,8 @@ async def _tried(file: Path, config: Config, name: str) -> list[Trial]:
 async def _tried_alone(config: Config, name: str) -> Json:
     if not is_needed(config.servers[name], config):
         return {}
+    from magictunnel.gateway import build, own_secrets, running  # most commands about servers open none
+
     alone = config.model_copy(update={"servers": {name: config.servers[name]}, "include": (), "problems": ()})
     secrets = own_secrets()
     start_logging("error", secrets.mask)

@@ -16,8 +16,8 @@ from magictunnel.admin.reach import Running
 from magictunnel.catalog.model import Entry, Visibility
 from magictunnel.catalog.visibility import Rules
 from magictunnel.cli.change import changed
-from magictunnel.cli.inspect import Config
 from magictunnel.cli.known import Known, known
+from magictunnel.cli.options import Config
 from magictunnel.cli.servers import Keep, switched_off, switched_on
 from magictunnel.cli.session import FAILED, run
 from magictunnel.cli.show import counted, say, show_text

@@ -19,18 +19,24 @@ from ruamel.yaml.events import (
     SequenceEndEvent,
 )
 
+from magictunnel.config.plainjson import MAX_DEPTH, MAX_NODES
 from magictunnel.errors import ConfigError
 
 KeyPath = tuple[str | int, ...]
-
-MAX_NODES = 100_000
-"""Counted after every alias is replaced by what it stands for."""
-MAX_DEPTH = 64
 
 _CORE = "tag:yaml.org,2002:"
 _TEXT_TAGS = frozenset({"!", _CORE + "str"})
 _VALUE_TAGS = frozenset(_CORE + kind for kind in ("null", "bool", "int", "float"))
 _COLLECTION_TAGS = frozenset({None, "!", _CORE + "map", _CORE + "seq"})
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A document: its data, the line of every key and value, and how what is no text was spelled."""
+
+    data: Any
+    lines: dict[KeyPath, int]
+    written: dict[KeyPath, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +52,15 @@ class Builder:
     """Reads one document off `events`. ConfigError (with `file` and line) for what has no meaning in a config."""
 
     def __init__(self, events: Iterator[Event], file: str) -> None:
-        self.lines: dict[KeyPath, int] = {}
-        self.written: dict[KeyPath, str] = {}
+        self._lines: dict[KeyPath, int] = {}
+        self._written: dict[KeyPath, str] = {}
         self._events = events
         self._file = file
         self._anchors: dict[str, _Node] = {}
         self._nodes = 0
 
-    def document(self) -> Any:
-        """The data of the only document; None if there is none."""
+    def built(self) -> Built:
+        """The only document; its data are None if there is none."""
         value = None
         started = False
         for event in self._events:
@@ -63,11 +69,11 @@ class Builder:
                     raise self._error("a second document starts here", event, hint="keep one")
                 started = True
                 value = self._node(next(self._events), ()).value
-        return value
+        return Built(value, self._lines, self._written)
 
     def _node(self, event: Event, path: KeyPath) -> _Node:
         assert isinstance(event, NodeEvent)  # where a value stands, the parser gives nothing else
-        self.lines.setdefault(path, _line(event))
+        self._lines.setdefault(path, _line(event))
         if isinstance(event, AliasEvent):
             return self._alias(event, path)
         self._charge(1, len(path), event)
@@ -91,6 +97,7 @@ class Builder:
         return node
 
     def _charge(self, nodes: int, depth: int, event: Event) -> None:
+        """Keep to the bounds; what an alias stands for counts each time."""
         self._nodes += nodes
         if self._nodes > MAX_NODES:
             raise self._error(f"more than {MAX_NODES:,} values", event, hint="what an alias names counts each time")
@@ -121,9 +128,9 @@ class Builder:
         if not isinstance(key, str):
             raise self._error("a key has to be text", event)
         if key in earlier:
-            first = self.lines[(*path, key)]
+            first = self._lines[(*path, key)]
             raise self._error(f"the key {key!r} stands here twice", event, hint=f"it is already in line {first}")
-        self.lines[(*path, key)] = _line(event)
+        self._lines[(*path, key)] = _line(event)
         return key
 
     def _key_text(self, event: Event) -> str | None:
@@ -152,7 +159,7 @@ class Builder:
             raise self._unknown_tag(event)
         value = _plain(event.value)
         if not isinstance(value, str):
-            self.written[path] = event.value
+            self._written[path] = event.value
         return value
 
     def _unknown_tag(self, event: ScalarEvent | CollectionStartEvent) -> ConfigError:

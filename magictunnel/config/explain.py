@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
-from magictunnel.config.build import KeyPath
 from magictunnel.config.discovery import CodeConfig, DiscoveryConfig, EmbeddingsConfig, FillerConfig
 from magictunnel.config.model import Globs, Naming, ServerSettings, ToolConfig
 from magictunnel.config.text import Document
 from magictunnel.errors import ConfigError
+
+if TYPE_CHECKING:
+    from magictunnel.config.build import KeyPath
 
 _NEAR = 0.75
 """Below this, a guess is more often silly than right (`authUrl` is no slip of `url`)."""
@@ -96,6 +97,8 @@ def did_you_mean(word: str, known: Iterable[str], *, synonyms: Iterable[str] = (
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The one of `known` that `word` is probably a slip of."""
+    import difflib  # most files have no slips
+
     by_folded = {key.lower().replace("_", ""): key for key in known}
     found = difflib.get_close_matches(word[:64].lower().replace("_", "").replace("-", ""), by_folded, n=1, cutoff=_NEAR)
     return by_folded[found[0]] if found else None

@@ -1,9 +1,10 @@
-"""A config file -> Config: which file, which of its keys, and which of its servers can be used."""
+"""A config file -> Config: which of its keys, and which of its servers can be used."""
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -15,52 +16,12 @@ from magictunnel.config.model import Config, Included
 from magictunnel.config.text import Document, parse_text, read_text
 from magictunnel.errors import ConfigError
 
-OUR_NAME = "magictunnel-config.yaml"
-
 _SERVERS = ("mcpServers", "servers")
 _SETTINGS = ("defaults", "naming", "discovery", "visibility", "start_wait", "session_idle_timeout", "store")
 _OUR_KEYS = ("mcpServers", *_SETTINGS, "include")
 _EXPECTED = "expected `mcpServers`, or `servers` as in VS Code: a mapping of names to servers"
 
 MAX_INCLUDES = 32
-
-
-def find_config(explicit: Path | None, environ: Mapping[str, str], cwd: Path) -> Path:
-    """The config file to use. One that was named is taken as named, whether it exists or not.
-
-    In order: `explicit`, $MAGICTUNNEL_CONFIG, magictunnel-config.yaml in `cwd`, magictunnel/config.yaml in the user's
-    config directory. Raises ConfigError when nothing is named and nothing is found.
-    """
-    if explicit is not None:
-        return explicit
-    if named := environ.get("MAGICTUNNEL_CONFIG"):
-        return cwd / _expanded(named, environ)
-    places = [cwd / OUR_NAME, *_of_user(environ)]
-    for path in places:
-        if _is_file(path):
-            return path
-    looked = ", ".join(str(path) for path in places)
-    hint = f"pass -c FILE, set MAGICTUNNEL_CONFIG, or write ./{OUR_NAME}; looked at {looked}"
-    raise ConfigError("no config file found", hint=hint)
-
-
-def _expanded(path: str, environ: Mapping[str, str]) -> Path:
-    home = environ.get("HOME")
-    return Path(home, path[2:]) if home and path.startswith("~/") else Path(path)
-
-
-def _of_user(environ: Mapping[str, str]) -> list[Path]:
-    base, home = environ.get("XDG_CONFIG_HOME", ""), environ.get("HOME") or environ.get("USERPROFILE")
-    if not PurePath(base).is_absolute():  # a relative one is to be ignored, says the XDG specification
-        base = str(Path(home, ".config")) if home else ""
-    return [Path(base, "magictunnel", "config.yaml")] if base else []
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
 
 
 def load(path: Path) -> Config:
@@ -75,6 +36,14 @@ def parse(text: str, file: str, read: Callable[[Path], str] = read_text) -> Conf
     cannot be used. Raises ConfigError for what concerns the whole file: syntax, no servers, a wrong `defaults`,
     `naming`, `start_wait` or `include`, an unknown key in a file of ours.
     """
+    digests: dict[str, str | None] = {file: _digest(text)}
+
+    def noted(path: Path) -> str:
+        digests[str(path)] = None
+        content = read(path)
+        digests[str(path)] = _digest(content)
+        return content
+
     document = parse_text(text, file)
     of_host = is_of_host(document)
     top = _top(document, of_host=of_host)
@@ -83,7 +52,7 @@ def parse(text: str, file: str, read: Callable[[Path], str] = read_text) -> Conf
     settings = _settings(Place(document), top)
     entries = Entries(notes=[*_second_key(top, key), *(_no_effect(top) if of_host else ())])
     entries.read(Place(document, (key,)), top.get(key), of_host=of_host)
-    include = _read_included(Place(document), included, read, entries)
+    include = _read_included(Place(document), included, noted, entries)
     return settings.model_copy(
         update={
             "include": include,
@@ -91,8 +60,14 @@ def parse(text: str, file: str, read: Callable[[Path], str] = read_text) -> Conf
             "problems": tuple(entries.problems),
             "notes": tuple(entries.notes),
             "file": file,
+            "digests": tuple(digests.items()),
         }
     )
+
+
+def _digest(text: str) -> str:
+    """Of the bytes that `text` was in its file."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def is_of_host(document: Document) -> bool:
@@ -126,11 +101,8 @@ def _second_key(top: dict[str, Any], key: str) -> list[str]:
 def _no_effect(top: dict[str, Any]) -> list[str]:
     """Notes on keys of a host's file that may have been meant for us."""
     notes = ["ignored: include (only a YAML file of ours can include others)"] if "include" in top else []
-    for key in top:
-        near = nearest(key, _SETTINGS)
-        if near and key not in _OUR_KEYS:
-            notes.append(f"ignored: {key!a} (did you mean {near!r}?)")
-    return notes
+    slips = ((key, nearest(key, _SETTINGS)) for key in top if key not in _OUR_KEYS)
+    return notes + [f"ignored: {key!a} (did you mean {near!r}?)" for key, near in slips if near]
 
 
 def _settings(place: Place, top: dict[str, Any]) -> Config:

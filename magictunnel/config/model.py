@@ -182,6 +182,8 @@ class Config(Frozen):
     notes: tuple[str, ...] = ()
     """Things worth telling a person that stop nothing (a host's key we have no use for, an entry that is us)."""
     file: str = ""
+    digests: tuple[tuple[str, str | None], ...] = ()
+    """The files that this was read from, and the sha256 (hex) of each; None: it could not be read."""
 
     @property
     def files(self) -> tuple[str, ...]:

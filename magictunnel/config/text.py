@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.reader import ReaderError
-
-from magictunnel.config.build import Builder, KeyPath
 from magictunnel.config.jsonc import is_json, to_flow_yaml
+from magictunnel.config.plainjson import NotPlain, plain_json
 from magictunnel.errors import ConfigError
 
+if TYPE_CHECKING:
+    from magictunnel.config.build import Built, KeyPath
+
 MAX_BYTES = 1 << 20
-_MAX_MESSAGE = 200
-
-# ruamel lets some broken text through to its own code, which then fails in these ways.
-_PARSER_SLIPS = (YAMLError, ValueError, LookupError, AttributeError, TypeError, AssertionError, ArithmeticError)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Document:
     """A file's content as plain data (dict, list, str, int, float, bool, None), and where its parts stand.
 
@@ -32,9 +28,21 @@ class Document:
     data: Any
     file: str
     is_json: bool
-    lines: Mapping[KeyPath, int] = field(default_factory=dict)
-    written: Mapping[KeyPath, str] = field(default_factory=dict)
-    """How numbers, booleans and nulls were spelled, so that `1.10` can be taken as text."""
+    _look: Callable[[], Built] = field(repr=False, compare=False)
+
+    @cached_property
+    def _built(self) -> Built:
+        return self._look()
+
+    @property
+    def lines(self) -> Mapping[KeyPath, int]:
+        """The line (from 1) of each key and value."""
+        return self._built.lines
+
+    @property
+    def written(self) -> Mapping[KeyPath, str]:
+        """How numbers, booleans and nulls were spelled, so that `1.10` can be taken as text."""
+        return self._built.written
 
     def line_of(self, path: KeyPath) -> int:
         """The line (from 1) of the key at `path`, or of its nearest parent that has one; 0 for an empty file."""
@@ -83,39 +91,21 @@ def parse_text(text: str, file: str) -> Document:
         raise _too_large(file)
     as_json = is_json(text, file)
     text = text.removeprefix("\ufeff")
-    source = to_flow_yaml(text, file) if as_json else text
-    try:
-        builder = Builder(YAML(typ="safe", pure=True).parse(source), file)
-        return Document(builder.document(), file, as_json, builder.lines, builder.written)
-    except _PARSER_SLIPS as error:
-        raise _syntax_error(error, source, file, "JSON" if as_json else "YAML") from error
+    if as_json:
+        try:
+            return Document(plain_json(text), file, True, lambda: _read_closely(text, file, as_json=True))
+        except NotPlain:
+            pass
+    built = _read_closely(text, file, as_json=as_json)
+    return Document(built.data, file, as_json, lambda: built)
+
+
+def _read_closely(text: str, file: str, *, as_json: bool) -> Built:
+    """`text` with lines and spellings, for which we need a parser that many files can do without."""
+    from magictunnel.config.yaml import parse_yaml
+
+    return parse_yaml(to_flow_yaml(text, file) if as_json else text, file, "JSON" if as_json else "YAML")
 
 
 def _too_large(file: str) -> ConfigError:
     return ConfigError("larger than 1 MiB", file=file, hint="this does not look like a config; name another file")
-
-
-def _syntax_error(error: Exception, text: str, file: str, language: str) -> ConfigError:
-    what, line = "it cannot be understood", 0
-    if isinstance(error, ReaderError):
-        what = f"the character {chr(error.character)!a} is not allowed"
-        line = text.count("\n", 0, error.position) + 1
-    elif isinstance(error, MarkedYAMLError):
-        what = _in_words(error)
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else 0
-    return ConfigError(f"not valid {language}: {what}", file=file, line=line, hint=_remedy(what, file))
-
-
-def _in_words(error: MarkedYAMLError) -> str:
-    if str(error.problem).startswith("expected '<document start>'"):
-        return "something stands after the end"
-    what = " ".join(" ".join(str(part).split()) for part in (error.problem, error.context) if part)
-    what = what.replace("'<stream end>'", "the end of the file").replace("'<scalar>'", "another value")
-    return what if len(what) <= _MAX_MESSAGE else what[:_MAX_MESSAGE] + "..."
-
-
-def _remedy(what: str, file: str) -> str:
-    if file.lower().endswith(".toml"):
-        return "TOML is not read; write YAML or JSON"
-    return "indent with spaces, not tabs" if r"'\t'" in what else ""

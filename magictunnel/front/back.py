@@ -1,8 +1,4 @@
-"""The ways back to a client: of one request, and of a session of the handshake era for as long as it is connected.
-
-The SDK gives raw access to a request's own channel, and to a connection's, only under private names; they are touched
-here and nowhere else.
-"""
+"""The ways back to a client: of one request, and of a session of the handshake era for as long as it is connected."""
 
 from __future__ import annotations
 
@@ -10,13 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from mcp.server.connection import Connection
-from mcp.server.context import ServerRequestContext
 from mcp.shared.dispatcher import Outbound
 from mcp.shared.exceptions import MCPError, NoBackChannelError
 from mcp_types import CONNECTION_CLOSED
 
 from magictunnel.catalog.model import Json
 from magictunnel.errors import AnswerError, CannotAsk
+from magictunnel.front.inbound import Inbound
 from magictunnel.front.outbox import Outbox, Tasks
 from magictunnel.wire.caller import Caller, progress_token
 
@@ -27,31 +23,22 @@ _HANDSHAKE_ONLY = frozenset({"notifications/elicitation/complete", "notification
 _PATIENCE = 5.0
 """Seconds that a client which does not read may take; the others are told meanwhile."""
 
-Context = ServerRequestContext[Any, Any]
 Wants = Callable[[Any], bool]
 """Whether a log message of this severity is wanted."""
-
-
-def connection_of(ctx: Context) -> Connection:
-    """The connection a request came on."""
-    return ctx.session._connection
-
-
-def channel_of(ctx: Context) -> Outbound:
-    """A request's own channel: over streamable HTTP, the stream on which it is answered."""
-    return ctx.session._request_outbound
 
 
 class RequestBack:
     """The ways back to the client of one request, while it is being answered. See `Back`."""
 
-    def __init__(self, ctx: Context, wants: Wants, *, stateless: bool) -> None:
-        self._request = channel_of(ctx)
-        self._connection = connection_of(ctx)
+    __slots__ = ("_connection", "_is_answered", "_let_go", "_outbox", "_request", "_stateless", "_token", "_wants")
+
+    def __init__(self, inbound: Inbound, wants: Wants) -> None:
+        self._request = inbound.channel
+        self._connection = inbound.connection
         self._wants = wants
-        self._stateless = stateless
-        self._token = progress_token(ctx.params or {})
-        self._let_go = ctx.close_sse_stream
+        self._stateless = inbound.stateless
+        self._token = progress_token(inbound.params)
+        self._let_go = inbound.let_go
         self._is_answered = False
         self._outbox: Outbox | None = None
 
@@ -72,7 +59,8 @@ class RequestBack:
         """See `Back.ask`. In the stateless era a question is an answer; see `parking`."""
         if self._stateless:
             raise CannotAsk(method, "this request cannot be answered with a question")
-        return await asked(self._connection.outbound if self._is_answered else self._request, method, params)
+        late = self._connection if self._is_answered else None
+        return await asked(late.outbound if late else self._request, method, params)
 
     async def let_go(self) -> None:
         """See `Back.let_go`."""
@@ -86,7 +74,9 @@ class RequestBack:
         self._is_answered = True
 
     async def _send(self, method: str, params: Json) -> None:
-        await (self._connection if self._is_answered else self._request).notify(method, params)
+        channel = self._connection if self._is_answered else self._request
+        if channel is not None:
+            await channel.notify(method, params)
 
 
 class SessionBack:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from mcp.shared.exceptions import MCPError
 from mcp.shared.inbound import MCP_NAME_HEADER, decode_header_value
-from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, HEADER_MISMATCH, LOG_LEVEL_META_KEY
+from mcp_types import (
+    CLIENT_CAPABILITIES_META_KEY,
+    CLIENT_INFO_META_KEY,
+    HEADER_MISMATCH,
+    LOG_LEVEL_META_KEY,
+    PROTOCOL_VERSION_META_KEY,
+)
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from magictunnel.catalog.model import Json, Kind
 from magictunnel.errors import BadParams
-from magictunnel.front.back import Context
+from magictunnel.front.inbound import Inbound
 from magictunnel.front.sessions import MAX_NAME as MAX_CLIENT_NAME
 from magictunnel.front.sessions import pipe
 from magictunnel.wire.caller import LEVELS, QUESTIONS, Caller
@@ -24,24 +33,8 @@ CALLS = {"tools/call": Kind.TOOL, "prompts/get": Kind.PROMPT, "resources/read": 
 COMPLETE = "completion/complete"
 MAX_NAME = 8_192
 """Characters of a name or URI in a request."""
+_ASKABLE = frozenset(QUESTIONS.values())
 _REFERENCES = {"ref/prompt": (Kind.PROMPT, "name"), "ref/resource": (Kind.TEMPLATE, "uri")}
-
-
-def is_stateless(ctx: Context) -> bool:
-    """Whether a request belongs to the stateless era."""
-    return ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
-
-
-def params_of(ctx: Context) -> Json:
-    """The raw params.
-
-    Raises:
-        BadParams: they, or their `_meta`, are not an object.
-    """
-    params = dict(ctx.params or {})
-    if not isinstance(params.get("_meta", {}), dict):
-        raise BadParams("_meta must be an object")
-    return params
 
 
 def stateless_caller(params: Json) -> Caller:
@@ -59,9 +52,17 @@ def stateless_caller(params: Json) -> Caller:
     )
 
 
+def is_enveloped(params: Mapping[str, Any] | None) -> bool:
+    """Whether these are the params of a request of the stateless era that is in order, as the SDK sees it."""
+    meta = params.get("_meta") if params else None
+    if not isinstance(meta, dict) or CLIENT_CAPABILITIES_META_KEY not in meta:
+        return False
+    return meta.get(PROTOCOL_VERSION_META_KEY) in MODERN_PROTOCOL_VERSIONS
+
+
 def may_be_asked(caller: Caller, method: str) -> bool:
     """Whether this request of the stateless era can be answered with questions that its client can answer."""
-    return caller.stateless and method in CALLS and not set(QUESTIONS.values()).isdisjoint(caller.capabilities)
+    return caller.stateless and method in CALLS and not _ASKABLE.isdisjoint(caller.capabilities)
 
 
 def addressee(method: str, params: Json) -> tuple[Kind, str]:
@@ -78,7 +79,7 @@ def addressee(method: str, params: Json) -> tuple[Kind, str]:
         kind, key = kind_and_key
         return kind, text(ref, key)
     kind = CALLS[method]
-    if not isinstance(params.get("arguments", {}), dict | None):
+    if not isinstance(arguments := params.get("arguments"), dict) and arguments is not None:
         raise BadParams("arguments must be an object")
     return kind, text(params, kind.key)
 
@@ -109,7 +110,7 @@ def level(params: Json) -> str:
     return wanted
 
 
-def task_id(ctx: Context) -> str:
+def task_id(inbound: Inbound) -> str:
     """The task that a request is for; empty where it is for all. The SDK checks the name in the header only for what
     the core knows, so here it is checked as well.
 
@@ -117,10 +118,10 @@ def task_id(ctx: Context) -> str:
         BadParams: it names none.
         MCPError: the header names another one.
     """
-    if ctx.method == "tasks/list":
+    if inbound.method == "tasks/list":
         return ""
-    name = text(params_of(ctx), "taskId")
-    stated = getattr(ctx.request, "headers", {}).get(MCP_NAME_HEADER) if is_stateless(ctx) else None
+    name = text(inbound.params, "taskId")
+    stated = inbound.headers.get(MCP_NAME_HEADER) if inbound.stateless else None
     if stated is not None and decode_header_value(stated) != name:
         raise MCPError(HEADER_MISMATCH, "Header mismatch: Mcp-Name is not the task that the request is for")
     return name

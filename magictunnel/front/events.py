@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections import deque
-from itertools import count
 from typing import Any, NamedTuple
 
 from mcp.server.streamable_http import EventCallback, EventMessage, EventStore
@@ -29,22 +27,23 @@ class Events(EventStore):
 
     def __init__(self) -> None:
         self._prefix = secrets.token_hex(8)
-        self._numbers = count(1)
-        self._events: deque[_Event] = deque()
+        self._count = 0
+        self._events: list[_Event] = []  # a deque takes more room than most sessions' events
         self._size = 0
 
     async def store_event(self, stream_id: str, message: JSONRPCMessage | None) -> str:
         """See `EventStore.store_event`."""
-        event = _Event(f"{self._prefix}-{next(self._numbers)}", stream_id, message, _size(message))
+        self._count += 1
+        event = _Event(f"{self._prefix}-{self._count}", stream_id, message, _size(message))
         self._events.append(event)
         self._size += event.size
         while len(self._events) > MAX_EVENTS or (self._size > MAX_SIZE and len(self._events) > 1):
-            self._size -= self._events.popleft().size
+            self._size -= self._events.pop(0).size
         return event.id
 
     async def replay_events_after(self, last_event_id: str, send_callback: EventCallback) -> str | None:
         """See `EventStore.replay_events_after`. What is not kept any more cannot be taken up."""
-        events = list(self._events)
+        events = tuple(self._events)
         known = next((number for number, event in enumerate(events) if event.id == last_event_id), None)
         if known is None:
             return None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 import anyio
@@ -21,23 +21,24 @@ from magictunnel.catalog.model import Json, Kind
 from magictunnel.catalog.promises import can_subscribe, offers, told_to
 from magictunnel.discovery.views import Views
 from magictunnel.errors import CallError, MethodNotOffered, MissingCapability
-from magictunnel.front.back import Context, RequestBack, Wants, wants_of
+from magictunnel.front.back import RequestBack, Wants, wants_of
+from magictunnel.front.carried import carried_by
 from magictunnel.front.decode import (
     CALLS,
     COMPLETE,
     LISTS,
     addressee,
-    is_stateless,
     level,
     may_be_asked,
-    params_of,
     stateless_caller,
     task_id,
     text,
 )
 from magictunnel.front.encode import encoded, error_code
+from magictunnel.front.inbound import Context, Inbound, is_stateless, of_context
 from magictunnel.front.listen import Streams
-from magictunnel.front.pages import PAGE_SIZE, page
+from magictunnel.front.lists import Lists
+from magictunnel.front.pages import PAGE_SIZE
 from magictunnel.front.parking import Parked, Parking, binding_of, without_answers
 from magictunnel.front.sessions import Sessions
 from magictunnel.pipeline.call import Call, Handler
@@ -80,6 +81,9 @@ class Source(Protocol):
     @property
     def audience(self) -> Audience: ...
 
+    @property
+    def is_settled(self) -> bool: ...
+
     async def settled(self) -> None: ...
 
     async def welcome(self, *, stateless: bool) -> None:
@@ -101,7 +105,8 @@ class Source(Protocol):
     def mask(self, text: str) -> str: ...
 
 
-Answer = Callable[[Context], Awaitable[Json]]
+Answer = Callable[[Inbound], Awaitable[Json]]
+Next = Callable[[], Awaitable[HandlerResult]]
 
 
 class Handlers:
@@ -114,9 +119,11 @@ class Handlers:
     def __init__(self, source: Source, server_info: Json, page_size: int = PAGE_SIZE) -> None:
         self._source = source
         self._server_info = server_info
-        self._page_size = page_size
+        self._lists = Lists(source.live, source.views, source.rights, server_info, page_size)
+        self._is_under_way = False
+        """Whether a client has been met, and it is known what servers offer."""
         self._count = 0
-        self._idle = anyio.Event()
+        self._idle: anyio.Event | None = None
         self.sessions = Sessions(source.audience, source.unsubscribe, lambda: self.tasks, source.rights)
         self.streams = Streams(lambda: self.tasks)
         self.parking = Parking()
@@ -137,64 +144,98 @@ class Handlers:
         }
 
     async def __call__(self, ctx: Context, call_next: CallNext) -> HandlerResult:
-        """Answer one message, or let the SDK answer what is its own (openings, ping)."""
+        """Answer one message that the SDK has read, or let it answer what is its own (openings, ping)."""
         try:
-            if ctx.request_id is None:
-                return await self._notified(ctx, call_next)
-            if ctx.method != "initialize":
-                self._source.audience.meet()
-            answer = self._answer_to(ctx)
-            if answer is None and ctx.method not in _OPENINGS:
-                return await call_next(ctx)
-            if ctx.method == LISTEN:
-                return self._encoded(ctx, await self._listen(ctx))
-            with self._in_flight():
-                if answer is None:
-                    return await self._open(ctx, call_next)
-                await self._source.settled()
-                return self._encoded(ctx, await answer(ctx))
-        except CallError as error:
-            raise self._wire_error(ctx, error) from error
+            inbound = of_context(ctx)
+            if inbound.request_id is None:
+                return await self._notified(inbound, lambda: call_next(ctx))
+            if carried := carried_by(ctx):
+                return await carried.go_on(inbound)
+            if inbound.method in _OPENINGS:
+                return await self._open(inbound, lambda: call_next(ctx))
+            if self.takes(inbound.method, stateless=inbound.stateless):
+                return await self.answer(inbound)
+            self._source.audience.meet()
+            return await call_next(ctx)
         except MCPError:
             raise
-        except ValidationError as error:
-            raise MCPError(INVALID_PARAMS, "Invalid request parameters") from error
         except Exception as error:
-            number = call_id()
-            logger.exception("[%s] %s: a defect of ours", number, ctx.method)
-            raise MCPError(INTERNAL_ERROR, f"Internal error {number}: see the log") from error
+            raise self._wire_error(ctx.method, error, stateless=is_stateless(ctx)) from error
 
-    def _answer_to(self, ctx: Context) -> Answer | None:
-        known = (self._stateless_answers if is_stateless(ctx) else self._handshake_answers).get(ctx.method)
-        if known is None and not ctx.method.startswith(_OWN) and owners(self._source.live.current, ctx.method):
+    def takes(self, method: str, *, stateless: bool) -> bool:
+        """Whether `answer` has an answer to such requests; what it has none to is the SDK's."""
+        return self._answer_to(method, stateless=stateless) is not None
+
+    async def answer(self, inbound: Inbound) -> Json:
+        """Answer a request which came in beside the SDK.
+
+        Raises:
+            MCPError: what it is to be answered with instead.
+        """
+        answer = self._answer_to(inbound.method, stateless=inbound.stateless)
+        assert answer is not None, "see `takes`"
+        is_brief = inbound.method != LISTEN
+        self._count += is_brief
+        try:
+            if not self._is_under_way:
+                await self._begin()
+            result = await answer(inbound)
+            if inbound.method in LISTS:  # is in its caller's era already
+                return result
+            return encoded(result, inbound.method, stateless=inbound.stateless, server_info=self._server_info)
+        except MCPError:
+            raise
+        except Exception as error:
+            raise self._wire_error(inbound.method, error, stateless=inbound.stateless) from error
+        finally:
+            if is_brief:
+                self._leave()
+
+    async def _begin(self) -> None:
+        self._source.audience.meet()
+        await self._source.settled()
+        self._is_under_way = True
+
+    def _answer_to(self, method: str, *, stateless: bool) -> Answer | None:
+        known = (self._stateless_answers if stateless else self._handshake_answers).get(method)
+        if known is None and not method.startswith(_OWN) and owners(self._source.live.current, method):
             return self._extended
         return known
 
-    async def _notified(self, ctx: Context, call_next: CallNext) -> HandlerResult:
-        caller = self.sessions.caller(ctx)
-        if caller and ctx.method == "notifications/roots/list_changed":
-            await self._source.tell_servers(caller.session, ctx.method, params_of(ctx))
-        elif caller and ctx.method not in _NOTIFICATIONS and (to := owners(self._source.live.current, ctx.method)):
-            await self._source.tell_servers(caller.session, ctx.method, params_of(ctx), to)
-        return await call_next(ctx)
+    async def _notified(self, inbound: Inbound, call_next: Next) -> HandlerResult:
+        caller, method = self.sessions.caller(inbound.connection), inbound.method
+        if caller and method == "notifications/roots/list_changed":
+            await self._source.tell_servers(caller.session, method, inbound.params)
+        elif caller and method not in _NOTIFICATIONS and (to := owners(self._source.live.current, method)):
+            await self._source.tell_servers(caller.session, method, inbound.params, to)
+        return await call_next()
 
-    async def _open(self, ctx: Context, call_next: CallNext) -> HandlerResult:
+    async def _open(self, inbound: Inbound, call_next: Next) -> HandlerResult:
         """Say who we are. Whoever shakes hands is known from then on, so that servers can be told what it can do."""
-        if ctx.method == "initialize":
-            self.sessions.open(ctx, params_of(ctx))
-            self._source.audience.meet()
-        await self._source.settled()
-        await self._source.welcome(stateless=ctx.method != "initialize")
+        self._count += 1
+        is_new = inbound.method == "initialize" and self.sessions.caller(inbound.connection) is None
         try:
-            result = await call_next(ctx)
-        except Exception:
-            await self.sessions.refuse(ctx)
-            raise
+            if inbound.method == "initialize":
+                self.sessions.open(inbound)
+            self._source.audience.meet()
+            await self._source.settled()
+            await self._source.welcome(stateless=inbound.method != "initialize")
+            try:
+                result = await call_next()
+            except Exception:
+                if is_new:
+                    await self.sessions.refuse(inbound.connection)
+                raise
+            return self._introduced(inbound, result)
+        finally:
+            self._leave()
+
+    def _introduced(self, inbound: Inbound, result: HandlerResult) -> HandlerResult:
         if not isinstance(result, dict):
             return result
         # As the servers wrote them: the SDK's models know only what their revision does.
-        told = told_to(self._source.live.current.capabilities, stateless=ctx.method != "initialize")
-        said = self._source.views.instructions(self._caller(ctx))
+        told = told_to(self._source.live.current.capabilities, stateless=inbound.method != "initialize")
+        said = self._source.views.instructions(self._caller(inbound))
         others = {key: value for key, value in result.items() if key != "instructions"}
         return others | {"capabilities": told} | ({"instructions": said} if said else {})
 
@@ -202,56 +243,45 @@ class Handlers:
         """Wait until no request is being answered. A request that has just been read is given a moment to begin."""
         await anyio.sleep(_A_MOMENT)
         while self._count:
+            self._idle = self._idle or anyio.Event()
             await self._idle.wait()
         await anyio.sleep(_A_MOMENT)
 
-    @contextmanager
-    def _in_flight(self) -> Iterator[None]:
-        self._count += 1
-        try:
-            yield
-        finally:
-            self._count -= 1
-            if not self._count:
-                self._idle.set()
-                self._idle = anyio.Event()
+    def _leave(self) -> None:
+        """A request that was counted is answered."""
+        self._count -= 1
+        if self._idle and not self._count:
+            self._idle.set()
+            self._idle = None
 
-    async def _list(self, ctx: Context) -> Json:
-        kind = LISTS[ctx.method]
-        catalog = self._source.live.current
-        caller = self._caller(ctx)
-        if not offers(catalog.capabilities, kind):
-            raise MethodNotOffered(ctx.method)
-        given, cursor = page(self._source.views.listed(caller, kind), params_of(ctx).get("cursor"), self._page_size)
-        result: Json = {kind.value: [entry.definition for entry in given], **catalog.hints.get(kind, {})}
-        if self._source.rights is not no_limits or not self._source.views.are_alike:
-            result["cacheScope"] = "private"  # others get another list
-        return result | {"nextCursor": cursor} if cursor else result
+    async def _list(self, inbound: Inbound) -> Json:
+        return self._lists.answer(inbound.method, inbound.params, self._caller(inbound))
 
-    async def _call(self, ctx: Context) -> Json:
-        caller, params = self._caller(ctx), params_of(ctx)
-        kind, name = addressee(ctx.method, params)
+    def _call(self, inbound: Inbound) -> Awaitable[Json]:
+        kind, name = addressee(inbound.method, inbound.params)
         capabilities = self._source.live.current.capabilities
-        promised = "completions" in capabilities if ctx.method == COMPLETE else offers(capabilities, kind)
+        promised = "completions" in capabilities if inbound.method == COMPLETE else offers(capabilities, kind)
+        caller = self._caller(inbound)
         if not promised:
-            raise MethodNotOffered(ctx.method)
-        call = Call(call_id(), ctx.method, kind, name, params, caller, self._source.live.current)
-        return await self._made(ctx, call)
+            raise MethodNotOffered(inbound.method)
+        return self._made(inbound, kind, name, caller)
 
-    async def _made(self, ctx: Context, call: Call) -> Json:
+    async def _made(self, inbound: Inbound, kind: Kind | None, name: str, caller: Caller) -> Json:
         """Make a call, with the ways back to its caller."""
-        caller = call.caller
-        back = RequestBack(ctx, self._wants(ctx, caller), stateless=caller.stateless)
-        if self.tasks is not None and may_be_asked(caller, call.method):
+        method, params, catalog = inbound.method, inbound.params, self._source.live.current
+        back = RequestBack(inbound, self._wants(inbound, caller))
+        if self.tasks is not None and may_be_asked(caller, method):
+            call = Call(call_id(), method, kind, name, params, caller, catalog)
             result = await self._parkable(call, back, self.tasks)
         else:
-            result = await self._source.handle(with_back(call, back))
+            call = Call(call_id(), method, kind, name, params, caller.with_back(back), catalog)
+            result = await self._source.handle(call)
         await back.answered()
         return result
 
-    async def _parkable(self, call: Call, back: RequestBack, tasks: TaskGroup) -> Json:
+    def _parkable(self, call: Call, back: RequestBack, tasks: TaskGroup) -> Awaitable[Json]:
         """A call that may ask its caller: begun now, or come back to with answers."""
-        binding = binding_of(call.caller.session, call.method, call.params)
+        binding = partial(binding_of, call.caller.session, call.method, call.params)
         state = call.params.get("requestState")
         parked: Parked | None = None
         if isinstance(state, str) and self.parking.is_ours(state):
@@ -259,9 +289,9 @@ class Handlers:
             call = replace(call, params=without_answers(call.params))
         if parked is None:
             parked = self.parking.start(lambda way: self._source.handle(with_back(call, way)), binding, tasks)
-        return await parked.next(back)
+        return parked.next(back)
 
-    async def _listen(self, ctx: Context) -> Json:
+    async def _listen(self, inbound: Inbound) -> Json:
         async def follow(listener: Caller, topic: str, name: str) -> None:
             if topic == "taskIds":
                 self._check_tasks(listener)
@@ -270,17 +300,17 @@ class Handlers:
                 await self._source.handle(self._subscription("resources/subscribe", listener, name))
 
         await self._source.settled()
-        return await self.streams.serve(ctx, params_of(ctx), self._caller(ctx), follow, self._source.unsubscribe)
+        return await self.streams.serve(inbound, self._caller(inbound), follow, self._source.unsubscribe)
 
-    async def _task(self, ctx: Context) -> Json:
+    async def _task(self, inbound: Inbound) -> Json:
         """What concerns a task goes to the server that runs it."""
-        caller = self._caller(ctx)
+        caller = self._caller(inbound)
         self._check_tasks(caller)
-        return await self._made(ctx, self._beyond(ctx.method, caller, task_id(ctx), params_of(ctx)))
+        return await self._made(inbound, None, task_id(inbound), caller)
 
-    async def _extended(self, ctx: Context) -> Json:
+    async def _extended(self, inbound: Inbound) -> Json:
         """A method of an extension goes to the server that has it."""
-        return await self._made(ctx, self._beyond(ctx.method, self._caller(ctx), ctx.method, params_of(ctx)))
+        return await self._made(inbound, None, inbound.method, self._caller(inbound))
 
     def _check_tasks(self, caller: Caller) -> None:
         """Refuse where no server has tasks in the caller's era, or the caller did not say that it knows of them."""
@@ -295,49 +325,52 @@ class Handlers:
     def _beyond(self, method: str, caller: Caller, name: str, params: Json) -> Call:
         return Call(call_id(), method, None, name, params, caller, self._source.live.current)
 
-    async def _subscribe(self, ctx: Context) -> Json:
+    async def _subscribe(self, inbound: Inbound) -> Json:
         if not can_subscribe(self._source.live.current.capabilities):
-            raise MethodNotOffered(ctx.method)
-        uri = text(params_of(ctx), "uri")
-        return await self._source.handle(self._subscription(ctx.method, self._caller(ctx), uri))
+            raise MethodNotOffered(inbound.method)
+        uri = text(inbound.params, "uri")
+        return await self._source.handle(self._subscription(inbound.method, self._caller(inbound), uri))
 
     def _subscription(self, method: str, caller: Caller, uri: str) -> Call:
         return Call(call_id(), method, Kind.RESOURCE, uri, {"uri": uri}, caller, self._source.live.current)
 
-    async def _set_level(self, ctx: Context) -> Json:
+    async def _set_level(self, inbound: Inbound) -> Json:
         if "logging" not in self._source.live.current.capabilities:
-            raise MethodNotOffered(ctx.method)
-        session = self._caller(ctx).session
-        self._source.audience.set_level(session, level(params_of(ctx)))
+            raise MethodNotOffered(inbound.method)
+        session = self._caller(inbound).session
+        self._source.audience.set_level(session, level(inbound.params))
         await self._source.settle_levels(session)
         return {}
 
-    def _caller(self, ctx: Context) -> Caller:
+    def _caller(self, inbound: Inbound) -> Caller:
         """Who sent this request.
 
         Raises:
             MCPError: a session of the handshake era that has not shaken hands.
         """
-        if is_stateless(ctx):
-            caller = stateless_caller(params_of(ctx))
+        if inbound.stateless:
+            caller = stateless_caller(inbound.params)
             rights = self._source.rights
             return caller if rights is no_limits else replace(caller, allows=rights(caller))
-        known = self.sessions.caller(ctx)
+        known = self.sessions.caller(inbound.connection)
         if known is None:
             raise MCPError(INVALID_REQUEST, "This session is not initialized")
         return known
 
-    def _wants(self, ctx: Context, caller: Caller) -> Wants:
-        return caller.wants if caller.stateless else wants_of(lambda: self.sessions.caller(ctx))
+    def _wants(self, inbound: Inbound, caller: Caller) -> Wants:
+        return caller.wants if caller.stateless else wants_of(lambda: self.sessions.caller(inbound.connection))
 
-    def _encoded(self, ctx: Context, result: Json) -> Json:
-        return encoded(result, ctx.method, stateless=is_stateless(ctx), server_info=self._server_info)
-
-    def _wire_error(self, ctx: Context, error: CallError) -> MCPError:
-        code = error_code(error, ctx.method, stateless=is_stateless(ctx))
-        return MCPError(code, self._source.mask(error.message), error.data)
+    def _wire_error(self, method: str, error: Exception, *, stateless: bool) -> MCPError:
+        if isinstance(error, CallError):
+            code = error_code(error, method, stateless=stateless)
+            return MCPError(code, self._source.mask(error.message), error.data)
+        if isinstance(error, ValidationError):
+            return MCPError(INVALID_PARAMS, "Invalid request parameters")
+        number = call_id()
+        logger.error("[%s] %s: a defect of ours", number, method, exc_info=error)
+        return MCPError(INTERNAL_ERROR, f"Internal error {number}: see the log")
 
 
 def with_back(call: Call, back: Back) -> Call:
     """`call` with these ways back to its caller."""
-    return replace(call, caller=replace(call.caller, back=back))
+    return replace(call, caller=call.caller.with_back(back))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import ipaddress
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, NamedTuple
 
 import anyio
 import uvicorn
@@ -18,12 +20,18 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from magictunnel.config.model import DEFAULT_SESSION_IDLE_TIMEOUT
-from magictunnel.errors import ConfigError
 from magictunnel.front.events import SessionManager
+from magictunnel.front.handoff import Handoff
+from magictunnel.front.hot import HotRequests
+from magictunnel.front.listener import listen_on as listen_on
+from magictunnel.front.pinned import PinnedSessions
+from magictunnel.front.protocol import hot_protocol
 from magictunnel.front.server import FrontServer
+from magictunnel.front.workers import Worker
+from magictunnel.wire.ours import is_ours
 
 MAX_BODY = 64 * 1024 * 1024
 """Bytes in one request."""
@@ -33,6 +41,7 @@ _LOOPBACK = TransportSecuritySettings(
     allowed_origins=["http://127.0.0.1:*", "http://localhost:*", "http://[::1]:*"],
 )
 """Requests that a web page of another origin made a browser send are refused."""
+_PATH = "/mcp"
 _RETRY_INTERVAL = 500
 """Milliseconds after which a client whose stream was closed comes back."""
 _SHUTDOWN = 1
@@ -41,8 +50,13 @@ _KEEP_ALIVE = 75
 """Seconds that an idle connection is kept for the client's next request."""
 
 
-def http_app(server: FrontServer, session_idle_timeout: float = DEFAULT_SESSION_IDLE_TIMEOUT) -> Starlette:
-    """The ASGI application: all that we serve over HTTP. Sessions without a request for so many seconds are ended."""
+def http_app(
+    server: FrontServer, session_idle_timeout: float = DEFAULT_SESSION_IDLE_TIMEOUT, worker: Worker | None = None
+) -> ASGIApp:
+    """The ASGI application: all that we serve over HTTP. Sessions without a request for so many seconds are ended.
+
+    `worker`: which one of several we are.
+    """
     manager = SessionManager(
         server,
         security_settings=_LOOPBACK,
@@ -50,7 +64,8 @@ def http_app(server: FrontServer, session_idle_timeout: float = DEFAULT_SESSION_
         retry_interval=_RETRY_INTERVAL,
         session_idle_timeout=session_idle_timeout,
     )
-    sse = SseServerTransport("/messages/", security_settings=_LOOPBACK, max_request_body_size=MAX_BODY)
+    messages = worker.messages if worker else "/messages/"
+    sse = SseServerTransport(messages, security_settings=_LOOPBACK, max_request_body_size=MAX_BODY)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -62,15 +77,16 @@ def http_app(server: FrontServer, session_idle_timeout: float = DEFAULT_SESSION_
     async def health(_request: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
-    return Starlette(
+    app = Starlette(
         routes=[
-            Route("/mcp", StreamableHTTPASGIApp(manager)),
+            Route(_PATH, StreamableHTTPASGIApp(manager)),
             Route("/sse", _SseEndpoint(server, sse), methods=["GET"]),
-            Mount("/messages/", app=sse.handle_post_message),
+            Mount(messages, app=sse.handle_post_message),
             Route("/health", health, methods=["GET"]),
         ],
         lifespan=lifespan,
     )
+    return PinnedSessions(app, worker) if worker else app
 
 
 class _SseEndpoint:
@@ -87,13 +103,27 @@ class _SseEndpoint:
                 await serve_dual_era_loop(self._server, read, write, lifespan_state=None)
 
 
+class Among(NamedTuple):
+    """A worker's dealings with the others."""
+
+    handoff: Handoff
+    hear: Callable[[bytes], None]
+    """Told what another one has to tell."""
+    up: Callable[[], None]
+    """Told when connections are served."""
+
+
 async def serve_http(
-    server: FrontServer, listener: socket.socket, session_idle_timeout: float = DEFAULT_SESSION_IDLE_TIMEOUT
+    server: FrontServer,
+    listener: socket.socket,
+    session_idle_timeout: float = DEFAULT_SESSION_IDLE_TIMEOUT,
+    among: Among | None = None,
 ) -> None:
-    """Serve on `listener` until cancelled. See `http_app`."""
+    """Serve on `listener` until cancelled. See `http_app`. `among`: there are several workers."""
+    handoff = among.handoff if among else None
     config = uvicorn.Config(
-        http_app(server, session_idle_timeout),
-        http="h11",  # unlike httptools it takes the white space off header values, as the protocol wants
+        http_app(server, session_idle_timeout, handoff.worker if handoff else None),
+        http=_protocol(server, session_idle_timeout, handoff),
         log_config=None,
         access_log=False,
         timeout_keep_alive=_KEEP_ALIVE,
@@ -110,48 +140,56 @@ async def serve_http(
                 web.should_exit = True
 
         tasks.start_soon(stop_when_cancelled)
+        if among is not None:
+            tasks.start_soon(_deal, among, web)
         with anyio.CancelScope(shield=True):
             await web.serve([listener])
         tasks.cancel_scope.cancel()
 
 
+async def _deal(among: Among, web: _Uvicorn) -> None:
+    """Serve what other workers hand over, as if it had come in here."""
+    await web.up.wait()
+    among.up()
+
+    async def adopt(connection: socket.socket, request: bytes) -> None:
+        try:
+            protocol = partial(web.protocol, first=request)
+            await asyncio.get_running_loop().connect_accepted_socket(protocol, connection)
+        except BaseException:
+            connection.close()
+            raise
+
+    await among.handoff.serve(adopt, among.hear)
+
+
+def _protocol(server: FrontServer, session_idle_timeout: float, handoff: Handoff | None) -> Any:
+    """What reads requests and writes answers; of uvicorn's own, the one that takes white space off header values."""
+    if not (is_ours() or handoff):
+        return "h11"
+    return hot_protocol(HotRequests(server, session_idle_timeout), MAX_BODY, handoff)
+
+
 class _Uvicorn(uvicorn.Server):
-    """Leaves signals to whoever runs the whole process."""
+    """Leaves signals to whoever runs the whole process, and says when it is up."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = anyio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """See `uvicorn.Server.startup`."""
+        await super().startup(sockets)
+        self.up.set()
+
+    def protocol(self, first: bytes) -> asyncio.Protocol:
+        """What serves a connection that did not come in here."""
+        make: Any = self.config.http_protocol_class
+        made: asyncio.Protocol = make(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state, first=first
+        )
+        return made
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
-
-
-def listen_on(host: str, port: int) -> socket.socket:
-    """A bound, listening socket.
-
-    Raises:
-        ConfigError: the address is taken, is not ours, or can be reached by others.
-    """
-    if not _is_loopback(host):
-        raise ConfigError(
-            f"refusing to serve on {host}: whoever reaches it could use every tool",
-            hint="serve on 127.0.0.1; to let others in, put a proxy that authenticates in front",
-        )
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Named as TCP, or asyncio would not set TCP_NODELAY on what it accepts, and each answer would take 40 ms.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(1_024)
-    except OSError as error:
-        listener.close()
-        raise ConfigError(
-            f"cannot listen on {host}:{port}: {error.strerror}",
-            hint="choose another with --http HOST:PORT or MAGICTUNNEL_HTTP",
-        ) from error
-    return listener
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

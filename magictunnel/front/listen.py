@@ -10,7 +10,7 @@ import anyio
 
 from magictunnel.catalog.model import Json
 from magictunnel.errors import BadParams, CallError, CannotAsk, TooMany
-from magictunnel.front.back import Context, channel_of
+from magictunnel.front.inbound import Inbound
 from magictunnel.front.outbox import Outbox, Tasks
 from magictunnel.wire.caller import Caller
 
@@ -39,10 +39,10 @@ Forget = Callable[[Caller], Awaitable[None]]
 class Stream:
     """One listen stream; tells what it was asked for, once each. See `Back`."""
 
-    def __init__(self, ctx: Context, wanted: Json, tasks: Tasks) -> None:
-        self._channel = channel_of(ctx)
+    def __init__(self, inbound: Inbound, wanted: Json, tasks: Tasks) -> None:
+        self._channel = inbound.channel
         self._methods = {method for key, method in LISTS.items() if wanted.get(key) is True}
-        self._meta = {SUBSCRIPTION_ID: ctx.request_id}
+        self._meta = {SUBSCRIPTION_ID: inbound.request_id}
         self._outbox = Outbox(self._send, tasks=tasks)
         self._outbox.hold()
         self.ended = anyio.Event()
@@ -97,18 +97,18 @@ class Streams:
         """Whose streams they are, each with its stream as the way back."""
         return list(self._open.values())
 
-    async def serve(self, ctx: Context, params: Json, caller: Caller, follow: Follow, forget: Forget) -> Json:
+    async def serve(self, inbound: Inbound, caller: Caller, follow: Follow, forget: Forget) -> Json:
         """Serve one stream, until its client closes it or we end.
 
         Raises:
             BadParams: it does not say what to listen for.
         """
-        wanted = params.get("notifications")
+        wanted = inbound.params.get("notifications")
         if not isinstance(wanted, dict):
             raise BadParams("notifications must be an object", hint="see subscriptions/listen in the spec")
         if len(self._open) >= MAX_STREAMS:
             raise TooMany(MAX_STREAMS, "listen streams", hint="close one")
-        stream = Stream(ctx, wanted, self._tasks)
+        stream = Stream(inbound, wanted, self._tasks)
         listener = replace(caller, back=stream)
         self._open[stream] = listener
         try:

@@ -39,7 +39,7 @@ class Outbox:
         self._numbers = count()
         self._is_held = False
         self._is_telling = False
-        self._quiet = anyio.Event()
+        self._quiet: anyio.Event | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -71,6 +71,7 @@ class Outbox:
         """Have all told; whoever was telling it may have been cancelled."""
         while not self.is_empty:
             if self._is_telling:
+                self._quiet = self._quiet or anyio.Event()
                 await self._quiet.wait()
             else:
                 await self._tell()
@@ -88,5 +89,6 @@ class Outbox:
                     logger.warning("a client does not read; it was not told of %s", method)
         finally:
             self._is_telling = False
-            self._quiet.set()
-            self._quiet = anyio.Event()
+            if self._quiet is not None:
+                self._quiet.set()
+                self._quiet = None

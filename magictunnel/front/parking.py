@@ -7,12 +7,12 @@ the client's retry comes back to it.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import anyio
 from anyio.abc import TaskGroup
@@ -23,6 +23,7 @@ from magictunnel.catalog.model import Json
 from magictunnel.errors import BackendError, BadParams, CannotAsk
 from magictunnel.front.outbox import Outbox
 from magictunnel.wire.caller import QUESTIONS, Back
+from magictunnel.wire.crew import Crew
 
 MAX_PARKED = 1_000
 """Calls that wait for answers at a time."""
@@ -35,51 +36,71 @@ Work = Callable[[Back], Awaitable[Json]]
 """The call, given the ways back to its caller."""
 
 
-@dataclass(eq=False)
-class _Question:
+Binding = Callable[[], str]
+"""What a state is bound to (see `binding_of`), made out when there is one."""
+
+
+class _Question(NamedTuple):
     method: str
     params: Json
-    answered: anyio.Event = field(default_factory=anyio.Event)
-    answer: Json = field(default_factory=dict)
+    answer: asyncio.Future[Json]
 
 
 class Parked:
-    """One call that can be asked about between two requests of its client. See `Back`."""
+    """One call that can be asked about between two requests of its client. See `Back`.
 
-    def __init__(self, lot: Parking, binding: str) -> None:
-        self.id = secrets.token_urlsafe(12)
+    Each call of a client that can be asked is one, though few ask anything: what only those need is made later.
+    """
+
+    def __init__(self, lot: Parking, binding: Binding) -> None:
+        self.id = ""
+        """Given when it is parked for the first time."""
         self.binding = binding
         self.round = 0
         self.is_waiting = False
         """Whether its client has been given questions, and has not come back yet."""
         self._lot = lot
+        self._task: asyncio.Task[None] | None = None
         self._questions: dict[str, _Question] = {}
         self._count = 0
         self._result: Json | None = None
         self._error: Exception | None = None
         self._is_over = False
         self._channel: Back | None = None
-        self._outbox = Outbox(self._pass_on)
-        self._outbox.hold()
-        self._moved = anyio.Event()
-        self._scope = anyio.CancelScope()
+        self._outbox: Outbox | None = None
+        self._news: asyncio.Future[None] | None = None
+        """What its client's request waits for."""
 
-    async def run(self, work: Work) -> None:
+    def start(self, work: Work, crew: Crew) -> None:
         """Make the call; its outcome waits for its client, for a while."""
-        with self._scope:
-            try:
-                self._result = await work(self)
-            except Exception as error:  # noqa: BLE001 raised where the client's request is answered
-                self._error = error
+        self._task = crew.start(self._run(work))
+        self._task.add_done_callback(self._abandoned)
+
+    async def _run(self, work: Work) -> None:
+        try:
+            self._result = await work(self)
+        except Exception as error:  # noqa: BLE001 raised where the client's request is answered
+            self._error = error
+        self._end()
+
+    def _abandoned(self, _task: asyncio.Task[None]) -> None:
+        """It was cancelled, perhaps before it began."""
+        if not self._is_over:
+            self._error = CannotAsk("input", "the call was abandoned")
+            self._end()
+
+    def _end(self) -> None:
         self._is_over = True
         self._move()
-        with anyio.move_on_after(_KEPT):
-            while self.is_waiting:
-                await self._moved.wait()
-        self._lot.forget(self)
+        if self.is_waiting:
+            asyncio.get_running_loop().call_later(_KEPT, self._lot.forget, self)
 
     async def tell(self, method: str, params: Json) -> None:
         """See `Back.tell`. What its client cannot be told now, it is told on its next request."""
+        if self._outbox is None:
+            self._outbox = Outbox(self._pass_on)
+            if self._channel is None:
+                self._outbox.hold()
         await self._outbox.put(method, params)
 
     async def _pass_on(self, method: str, params: Json) -> None:
@@ -94,13 +115,13 @@ class Parked:
             raise CannotAsk(method, f"{MAX_PARKED} calls wait for answers already", hint="try again later")
         self._count += 1
         key = f"q{self._count}"
-        question = self._questions[key] = _Question(method, _stateless_form(params))
+        answer: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
+        self._questions[key] = _Question(method, _stateless_form(params), answer)
         self._move()
         try:
-            await question.answered.wait()
+            return await answer
         finally:
             self._questions.pop(key, None)
-        return question.answer
 
     async def let_go(self) -> None:
         """See `Back.let_go`."""
@@ -116,39 +137,44 @@ class Parked:
         if not all(isinstance(answer, dict) for answer in answers.values()):
             raise BadParams("inputResponses must hold an object for each question")
         for key, answer in answers.items():
-            if question := self._questions.pop(key, None):
-                question.answer = answer
-                question.answered.set()
+            question = self._questions.pop(key, None)
+            if question is not None and not question.answer.done():
+                question.answer.set_result(answer)
 
     async def next(self, channel: Back) -> Json:
         """The result, or the questions that are open. If the client gives up meanwhile, so does the call."""
         self.is_waiting = False
         self._channel = channel
         try:
-            await self._outbox.release()
+            if self._outbox is not None:
+                await self._outbox.release()
             await self._until_news()
-            await self._outbox.emptied()
-        except anyio.get_cancelled_exc_class():
-            self._scope.cancel()
+            if self._outbox is not None:
+                await self._outbox.emptied()
+        except asyncio.CancelledError:
+            self._give_up()
             raise
         finally:
-            self._outbox.hold()
+            if self._outbox is not None:
+                self._outbox.hold()
             self._channel = None
         if not self._is_over:
             return self._lot.park(self)
-        self._move()
+        self._lot.forget(self)
         return self._outcome()
 
     async def _until_news(self) -> None:
         """Wait until it is over, or has asked something that it still wants to know."""
-        while not self._has_news:
-            await self._moved.wait()
+        while not (self._is_over or self._questions):
+            self._news = asyncio.get_running_loop().create_future()
+            await self._news
             if self._questions:
-                await anyio.sleep(_COMPANY)
+                await asyncio.sleep(_COMPANY)
 
-    @property
-    def _has_news(self) -> bool:
-        return self._is_over or bool(self._questions)
+    def _give_up(self) -> None:
+        self._lot.forget(self)
+        if self._task is not None:
+            self._task.cancel()
 
     def questions(self) -> Json:
         """The open questions, as the stateless era writes them."""
@@ -157,25 +183,31 @@ class Parked:
     def _outcome(self) -> Json:
         error = self._error
         if isinstance(error, BackendError) and error.code == URL_ELICITATION_REQUIRED:
-            return self._lot.visits_first(self.binding, error.data)
+            return self._lot.visits_first(self.binding(), error.data)
         if error is not None:
             raise error
-        if self._result is None:
-            raise CannotAsk("input", "the call was abandoned")
+        assert self._result is not None, "it is over"
         return self._result
 
     def _move(self) -> None:
-        self._moved.set()
-        self._moved = anyio.Event()
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
 
 
 class Parking:
     """All parked calls of this instance, and the states by which their clients come back to them."""
 
     def __init__(self) -> None:
-        self._prefix = f"mt-{secrets.token_hex(4)}."
+        self._prefix = self._family = f"mt-{secrets.token_hex(4)}."
         self._codec = AESGCMRequestStateCodec([secrets.token_bytes(32)])
         self._parked: dict[str, Parked] = {}
+        """Those that asked something."""
+        self._crew = Crew()
+        self._tasks: TaskGroup | None = None
+
+    def share(self, family: str, label: str) -> None:
+        """Have states begin as those of all workers do, and say with `label` that they are ours."""
+        self._family, self._prefix = family, f"{family}{label}{secrets.token_hex(4)}."
 
     @property
     def count(self) -> int:
@@ -187,25 +219,35 @@ class Parking:
         """Whether no further call may wait."""
         return self.count >= MAX_PARKED
 
-    def start(self, work: Work, binding: str, tasks: TaskGroup) -> Parked:
-        """Begin a call that may be parked."""
+    def start(self, work: Work, binding: Binding, tasks: TaskGroup) -> Parked:
+        """Begin a call that may be parked; it ends with `tasks`, if not before."""
+        if self._tasks is not tasks:
+            self._tasks = tasks
+            tasks.start_soon(self._keep, tasks)
         parked = Parked(self, binding)
-        self._parked[parked.id] = parked
-        tasks.start_soon(parked.run, work)
+        parked.start(work, self._crew)
         return parked
 
-    def is_ours(self, state: str) -> bool:
-        """Whether a `requestState` was made by this instance; any other is a backend's business."""
-        return state.startswith(self._prefix)
+    async def _keep(self, tasks: TaskGroup) -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            self._tasks = None if self._tasks is tasks else self._tasks
+            with anyio.CancelScope(shield=True):
+                await self._crew.end()
 
-    def resume(self, state: str, binding: str, answers: Any) -> Parked | None:
+    def is_ours(self, state: str) -> bool:
+        """Whether a `requestState` was made by this instance, or another worker; any other is a backend's business."""
+        return state.startswith(self._family)
+
+    def resume(self, state: str, binding: Binding, answers: Any) -> Parked | None:
         """The call a client comes back to, with its answers; None: it is to be made anew.
 
         Raises:
             BadParams: the state is not one for this request, was used before, or is over.
         """
         content = self._unsealed(state)
-        if content.get("b") != binding:
+        if content.get("b") != binding():
             raise BadParams("requestState belongs to another request", hint="send the same request again with it")
         if "p" not in content:
             return None
@@ -217,9 +259,11 @@ class Parking:
 
     def park(self, parked: Parked) -> Json:
         """The answer that asks the client."""
+        parked.id = parked.id or secrets.token_urlsafe(12)
         parked.round += 1
         parked.is_waiting = True
-        return _asking(parked.questions(), self._sealed(p=parked.id, r=parked.round, b=parked.binding))
+        self._parked[parked.id] = parked
+        return _asking(parked.questions(), self._sealed(p=parked.id, r=parked.round, b=parked.binding()))
 
     def visits_first(self, binding: str, data: Any) -> Json:
         """The answer to a call that is to be made again once its client has visited some URLs."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
+import json
 from typing import Any
 
 import anyio
 from mcp.server import Server
 from mcp.server.lowlevel.server import NotificationOptions
 from mcp.server.models import InitializationOptions
+from mcp.shared.inbound import X_MCP_HEADER_KEY
 from mcp_types import (
     DiscoverResult,
     RequestParams,
@@ -18,9 +19,10 @@ from mcp_types import (
 )
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from magictunnel.catalog.model import Json, Kind
-from magictunnel.front.back import Context
+from magictunnel import __version__
+from magictunnel.catalog.model import Catalog, Json, Kind
 from magictunnel.front.handlers import Handlers, Source
+from magictunnel.front.inbound import Context
 from magictunnel.front.notify import Notifier
 from magictunnel.front.pages import PAGE_SIZE
 
@@ -32,28 +34,29 @@ class FrontServer(Server[Any]):
         super().__init__(
             "magictunnel",
             title="MagicTunnel",
-            version=version("magictunnel"),
+            version=__version__,
             get_tool_input_schema=self._input_schema,
             on_subscriptions_listen=self._never,
         )
         self._source = source
-        self._handlers = Handlers(source, self.server_info_stamp, page_size)
-        self.notifier = Notifier(self._handlers.sessions, self._handlers.streams)
+        self.handlers = Handlers(source, self.server_info_stamp, page_size)
+        self._mirroring: tuple[Catalog, dict[str, bool]] = (source.live.current, {})
+        self.notifier = Notifier(self.handlers.sessions, self.handlers.streams)
         source.views.subscribe(self.notifier.changed)
         self.add_request_handler("server/discover", RequestParams, self._discover)
-        self.middleware[:] = [self._handlers]
+        self.middleware[:] = [self.handlers]
 
     async def run_aside(self) -> None:
         """All that goes on between requests, until cancelled: news are told, and calls wait for answers."""
         try:
-            async with anyio.create_task_group() as self._handlers.tasks:
+            async with anyio.create_task_group() as self.handlers.tasks:
                 await self.notifier.run()
         finally:
-            self._handlers.tasks = None
+            self.handlers.tasks = None
 
     async def answered(self) -> None:
         """Wait until nothing that was asked so far is unanswered; streams of news do not count."""
-        await self._handlers.idle()
+        await self.handlers.idle()
 
     def create_initialization_options(
         self,
@@ -82,6 +85,17 @@ class FrontServer(Server[Any]):
 
     def _capabilities(self) -> ServerCapabilities:
         return ServerCapabilities.model_validate(self._source.live.current.capabilities)
+
+    def mirrors(self, name: Any) -> bool:
+        """Whether a tool wants some of its arguments in headers as well."""
+        catalog, known = self._mirroring
+        if catalog is not self._source.live.current:
+            self._mirroring = (self._source.live.current, known := {})
+        if not isinstance(name, str) or (schema := self._input_schema(name)) is None:
+            return False
+        if name not in known:
+            known[name] = X_MCP_HEADER_KEY in json.dumps(schema)
+        return known[name]
 
     def _input_schema(self, name: str) -> Json | None:
         """The schema against which the SDK checks `Mcp-Param-*` headers."""

@@ -9,8 +9,8 @@ from itertools import count
 
 from mcp.server.connection import Connection
 
-from magictunnel.catalog.model import Json
-from magictunnel.front.back import Context, SessionBack, connection_of, wants_of
+from magictunnel.front.back import SessionBack, wants_of
+from magictunnel.front.inbound import Inbound
 from magictunnel.front.outbox import Tasks
 from magictunnel.wire.audience import Audience
 from magictunnel.wire.caller import Caller, Rights, no_limits
@@ -38,6 +38,8 @@ class Sessions:
         self._on_end = on_end
         self._numbers = count(1)
         self._keys: dict[Connection, str] = {}
+        self._over_http: dict[str, Connection] = {}
+        """Those that are named by an id of theirs in each request."""
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -52,10 +54,12 @@ class Sessions:
         """Those that have shaken hands."""
         return [one for one in self._audience.callers if isinstance(one.back, SessionBack) and one.back.is_open]
 
-    def open(self, ctx: Context, about: Json) -> None:
-        """A client shakes hands; `about`: the params of its `initialize`."""
-        connection = connection_of(ctx)
-        known = self.caller(ctx)
+    def open(self, inbound: Inbound) -> None:
+        """A client shakes hands, with this request."""
+        connection, about = inbound.connection, inbound.params
+        if connection is None:
+            return
+        known = self.caller(connection)
         key = known.session if known else f"h{next(self._numbers)}"
         info, capabilities = about.get("clientInfo"), about.get("capabilities")
         name = info.get("name") if isinstance(info, dict) else None
@@ -70,18 +74,25 @@ class Sessions:
         self._audience.join(replace(caller, allows=self._rights(caller)))
         if known is None:
             self._keys[connection] = key
+            if connection.session_id:
+                self._over_http[connection.session_id] = connection
             connection.exit_stack.push_async_callback(self._close, connection)
 
-    async def refuse(self, ctx: Context) -> None:
+    async def refuse(self, connection: Connection | None) -> None:
         """Its handshake has failed."""
-        if connection_of(ctx) in self._keys:
-            await self._close(connection_of(ctx))
+        if connection in self._keys:
+            await self._close(connection)
 
-    def caller(self, ctx: Context) -> Caller | None:
-        """The client whose connection a request came on, with its standing ways back."""
-        return self._audience.get(self._keys.get(connection_of(ctx), ""))
+    def caller(self, connection: Connection | None) -> Caller | None:
+        """The client of this connection, with its standing ways back."""
+        return self._audience.get(self._keys.get(connection, ""))  # type: ignore[arg-type]
+
+    def over_http(self, session_id: str) -> Connection | None:
+        """The session of that id."""
+        return self._over_http.get(session_id)
 
     async def _close(self, connection: Connection) -> None:
+        self._over_http.pop(connection.session_id or "", None)
         caller = self._audience.get(self._keys.pop(connection, ""))
         if caller:
             self._audience.leave(caller.session)

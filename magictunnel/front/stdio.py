@@ -17,10 +17,17 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from mcp.server.runner import serve_dual_era_loop
 from mcp.shared.message import SessionMessage
 
-from magictunnel.errors import ConfigError
+from magictunnel.catalog.model import Kind
+from magictunnel.front.first import First, Taken
+from magictunnel.front.first_replay import FirstWriter, replay
+from magictunnel.front.pipe import PipeClient
 from magictunnel.front.server import FrontServer
 from magictunnel.front.sessions import pipe
-from magictunnel.wire.lines import LineTooLong, decode, encode, split_lines
+from magictunnel.front.standard import claim_standard_streams
+from magictunnel.wire.lines import LineTooLong, split_lines
+from magictunnel.wire.ours import can_be_polled, is_ours
+from magictunnel.wire.pipes import LineReader, PipeWriter, read_lines, write_to
+from magictunnel.wire.typed import decode, encode
 
 _CHUNK = 1 << 16
 _LAST_ANSWERS = 1.0
@@ -31,8 +38,10 @@ _GLANCE = 0.1
 logger = logging.getLogger(__name__)
 
 
-async def serve_stdio(server: FrontServer) -> None:
+async def serve_stdio(server: FrontServer, first: First | None = None) -> None:
     """Serve the client that started us, until it closes our stdin; what it has asked by then is still answered.
+
+    `first`: has heard and answered it until now.
 
     Somebody else may hold our stdin open: that whoever started us has ended is taken as its end, too.
 
@@ -40,7 +49,57 @@ async def serve_stdio(server: FrontServer) -> None:
         ConfigError: we have no stdin or stdout to serve on.
     """
     pipe.set("stdio")
-    reading, writing = _claim_standard_streams()
+    taken = first.take() if first else Taken(*claim_standard_streams(), [], b"", b"")
+    is_pollable = is_ours() and all(map(can_be_polled, (taken.reading, taken.writing)))
+    if is_pollable:
+        await _serve_pipes(server, taken)
+    else:
+        await _serve_streams(server, taken.reading, taken.writing)
+
+
+async def _serve_pipes(server: FrontServer, taken: Taken) -> None:
+    """Serve a client over pipes that the event loop itself waits for."""
+    gone = anyio.Event()
+    over = anyio.CancelScope()
+
+    def hung_up(broke: LineTooLong | None) -> None:
+        if broke:
+            logger.error("our client lost the protocol: %s", broke)
+        gone.set()
+
+    def lost() -> None:  # nobody is left to read an answer
+        over.cancel()
+
+    def stale(kind: Kind) -> None:
+        server.notifier.changed(lambda _client: frozenset({kind}))
+
+    writer = FirstWriter(on_lost=lost, on_stale=stale) if taken.heard else PipeWriter(on_lost=lost)
+    client = PipeClient(server, writer)
+    client.peer.inlet = reader = LineReader(client.peer.received, hung_up)
+    try:
+        await write_to(taken.writing, writer)
+        replay(taken, writer, reader, client.peer.received)
+        await read_lines(taken.reading, reader)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_end_without_parent, over)
+            tasks.start_soon(server.run_aside)
+            tasks.start_soon(client.run)
+            with over:
+                await gone.wait()
+                with anyio.move_on_after(_LAST_ANSWERS):
+                    await server.answered()
+            client.peer.end()
+            if not over.cancel_called:
+                with anyio.move_on_after(_LAST_ANSWERS):
+                    await writer.flushed()
+            tasks.cancel_scope.cancel()
+    finally:
+        reader.close()
+        writer.finish()
+
+
+async def _serve_streams(server: FrontServer, reading: int, writing: int) -> None:
+    """Serve a client over what cannot be polled, such as files and terminals, in threads, by the SDK's own loop."""
     inbox, received = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     to_send, outbox = anyio.create_memory_object_stream[SessionMessage](0)
     async with anyio.create_task_group() as tasks:
@@ -54,22 +113,6 @@ async def serve_stdio(server: FrontServer) -> None:
         with anyio.move_on_after(_LAST_ANSWERS):
             await written.wait()
         tasks.cancel_scope.cancel()
-
-
-def _claim_standard_streams() -> tuple[int, int]:
-    """Private descriptors for the wire; fd 0 then reads nothing, and what is printed to fd 1 goes to stderr."""
-    try:
-        sys.stdout.flush()
-        reading, writing = os.dup(0), os.dup(1)
-    except (AttributeError, OSError) as error:
-        raise ConfigError(
-            "there is no stdin or stdout to serve on", hint="let a host start this, or use --http"
-        ) from error
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
-    os.dup2(2, 1)
-    return reading, writing
 
 
 async def _read(

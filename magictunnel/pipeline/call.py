@@ -44,7 +44,7 @@ def compose(interceptors: Sequence[Interceptor], innermost: Handler) -> Handler:
 
 
 def _around(interceptor: Interceptor, call_next: Handler) -> Handler:
-    async def handler(call: Call) -> Json:
-        return await interceptor(call, call_next)
+    def handler(call: Call) -> Awaitable[Json]:
+        return interceptor(call, call_next)
 
     return handler

@@ -8,6 +8,7 @@ import time
 from magictunnel.catalog.model import Json
 from magictunnel.errors import CallError
 from magictunnel.pipeline.call import Call, Handler
+from magictunnel.telemetry import tell
 
 logger = logging.getLogger(__name__)
 
@@ -29,4 +30,4 @@ async def log(call: Call, call_next: Handler) -> Json:
         return result
     finally:
         taken = (time.perf_counter() - started) * 1000
-        logger.info("[%s] %s %s by %s: %s (%.1f ms)", call.id, call.method, call.name, call.caller.name, outcome, taken)
+        tell(logger, f"[{call.id}] {call.method} {call.name} by {call.caller.name}: {outcome} ({taken:.1f} ms)")

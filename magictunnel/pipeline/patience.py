@@ -8,6 +8,7 @@ import anyio
 
 from magictunnel.catalog.model import Json
 from magictunnel.errors import Unanswered
+from magictunnel.pipeline.clock import Clock
 from magictunnel.wire.caller import Caller
 
 
@@ -21,15 +22,14 @@ class CallLimits(NamedTuple):
 class Patient:
     """Ways back to a caller that stop the call's clock while a person thinks. See `Back`."""
 
-    __slots__ = ("_caller", "_clock", "_left", "_open", "_timeout", "abandoned")
+    __slots__ = ("_caller", "_clock", "_open", "_timeout", "abandoned")
 
-    def __init__(self, caller: Caller, clock: anyio.CancelScope, timeout: float) -> None:
-        """`clock`: its deadline is the call's. `timeout`: seconds for an answer."""
+    def __init__(self, caller: Caller, clock: Clock, timeout: float) -> None:
+        """`clock`: the call's. `timeout`: seconds for an answer."""
         self._caller = caller
         self._clock = clock
         self._timeout = timeout
         self._open = 0
-        self._left = 0.0
         self.abandoned: Unanswered | None = None
         """Set when the whole call ends with a question: whoever does not repeat a request has given it up."""
 
@@ -44,21 +44,19 @@ class Patient:
             Unanswered: the caller did not answer in time.
         """
         self._open += 1
-        if self._open == 1:
-            self._left = self._clock.deadline - anyio.current_time()
-            self._clock.deadline = float("inf")
+        self._clock.stop()
         try:
             with anyio.move_on_after(self._timeout):
                 return await self._caller.back.ask(method, params)
             unanswered = Unanswered(method, self._timeout)
             if self._caller.stateless:
                 self.abandoned = unanswered
-                self._clock.cancel()
+                self._clock.ring()
             raise unanswered
         finally:
             self._open -= 1
             if not self._open:
-                self._clock.deadline = anyio.current_time() + self._left
+                self._clock.go_on()
 
     async def let_go(self) -> None:
         """See `Back.let_go`."""

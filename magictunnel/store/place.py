@@ -1,13 +1,15 @@
-"""Which file the store is. Pure."""
+"""Which file the store is, and which are beside it. Pure."""
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from platformdirs import user_state_dir
-
-from magictunnel.config.model import Config
+if TYPE_CHECKING:
+    from magictunnel.config.model import Config
 
 OFF = "off"
 """Written instead of a file: keep nothing."""
@@ -23,6 +25,23 @@ def store_path(config: Config, environ: Mapping[str, str]) -> Path | None:
         return _named(named, Path(), environ)
     if config.store:
         return _named(config.store, Path(config.file).parent, environ)
+    return _usual()
+
+
+def words_path(config: str, environ: Mapping[str, str]) -> Path | None:
+    """Where that is kept which a host is told at once that starts us with the file `config`; None: nowhere.
+
+    It has to be known before that file is read, so one with a `store` of its own has no such place.
+    """
+    named = environ.get("MAGICTUNNEL_STORE")
+    store = _named(named, Path(), environ) if named else _usual()
+    name = hashlib.sha256(os.fsencode(os.path.abspath(config))).hexdigest()[:32]
+    return store and store.parent / "first" / name
+
+
+def _usual() -> Path:
+    from platformdirs import user_state_dir  # not needed by whoever names a file
+
     return Path(user_state_dir("magictunnel", appauthor=False), FILE)
 
 

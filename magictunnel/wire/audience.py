@@ -9,7 +9,7 @@ import anyio
 
 from magictunnel.catalog.model import Json
 from magictunnel.wire.caller import Caller, most_verbose
-from magictunnel.wire.written import is_writable
+from magictunnel.wire.codec import is_writable
 
 RELAYED: Json = {"elicitation": {"form": {}, "url": {}}, "sampling": {"tools": {}, "context": {}}, "roots": {}}
 """What we can relay: declared to a server while no client is known whose capabilities could be told instead."""

@@ -2,52 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Any
 
 import anyio
 import anyio.abc
-from mcp.shared.dispatcher import DispatchContext, OnNotify, OnNotifyIntercept, OnRequest, coerce_request_id
+from mcp.shared.dispatcher import (
+    CallOptions,
+    DispatchContext,
+    OnNotify,
+    OnNotifyIntercept,
+    OnRequest,
+    coerce_request_id,
+)
 from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
 from mcp_types import ErrorData, RequestId
 
 from magictunnel.catalog.model import Json
+from magictunnel.wire.base import Number, Wire
 from magictunnel.wire.written import Outlet, Writer
 
+_sent: ContextVar[tuple[object, RequestId | None]] = ContextVar("sent", default=(None, None))
+"""Over which connection, and under which number, the request went that the current task belongs to. The SDK hands the
+context of whoever sends a request to the exchange that carries it, and from there to what arrives on that exchange:
+over streamable HTTP this tells whose a message is."""
 
-class WireDispatcher(JSONRPCDispatcher[Any]):
+
+class WireDispatcher(JSONRPCDispatcher[Any], Wire):
     """A JSON-RPC connection; what its owner does not take goes to the SDK's session."""
-
-    on_closed: Callable[[], None] | None = None
-    is_closed: bool = False
-    is_http: bool = False
-    has_process: bool = False
-    """Whether another connection like it would start another process, although it is not a pipe."""
-    late_answers: int = 0
-    """Answers that came when nobody waited for them any more, and were dropped."""
-    heard: int = 0
-    """Messages that came from the server."""
-    on_let_go: Callable[[], Awaitable[None]] | None = None
-    """Told, within the context of a request, that its server has closed the stream on which it was to answer."""
-    on_told: Callable[[str, Json], Awaitable[None] | None] | None = None
-    """Takes a notification, or returns None to leave it to the session."""
-    on_asked: Callable[[str, Json], Awaitable[Json] | None] | None = None
-    """Answers a request of the server, or returns None to leave it to the session."""
-    on_lost: Callable[[str], None] | None = None
-    """Told of an answer or a notification that could not be written, and so did not reach the server."""
 
     def __init__(self, incoming: Any, outgoing: Outlet) -> None:
         """`incoming` and `outgoing` are a transport's streams of messages; see `Writer` for what is sent."""
-        super().__init__(incoming, Writer(outgoing, self._lost))
+        super().__init__(incoming, Writer(outgoing, self.lost))
 
-    def _lost(self, what: str) -> None:
-        if self.on_lost is not None:
-            self.on_lost(what)
+    async def send_raw_request(
+        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None, **private: Any
+    ) -> dict[str, Any]:
+        """See `Outbound.send_raw_request`."""
+        outer = _sent.set((self, (opts or {}).get("request_id")))
+        try:
+            return await super().send_raw_request(method, params, opts, **private)
+        finally:
+            _sent.reset(outer)
 
     async def let_go(self) -> None:
         """A server has closed the stream of the request in whose context this is; the answer comes on another."""
         if self.on_let_go is not None:
-            await self.on_let_go()
+            await self.on_let_go(self._number)
+
+    @property
+    def _number(self) -> Number:
+        wire, number = _sent.get()
+        return number if wire is self else None
+
+    @property
+    def waiting(self) -> list[RequestId]:
+        """The requests that are not answered."""
+        return list(self._pending)
 
     def answer(self, number: RequestId, error: Json) -> None:
         """Answer one of our own requests in the server's place: its answer can never come."""
@@ -65,21 +77,19 @@ class WireDispatcher(JSONRPCDispatcher[Any]):
 
         async def asked(dctx: DispatchContext[Any], method: str, params: Mapping[str, Any] | None) -> dict[str, Any]:
             self.heard += 1
-            taken = self.on_asked(method, dict(params or {})) if self.on_asked else None
+            taken = self.on_asked(method, dict(params or {}), self._number) if self.on_asked else None
             return await (on_request(dctx, method, params) if taken is None else taken)
 
         async def told(dctx: DispatchContext[Any], method: str, params: Mapping[str, Any] | None) -> None:
             self.heard += 1
-            taken = self.on_told(method, dict(params or {})) if self.on_told else None
+            taken = self.on_told(method, dict(params or {}), self._number) if self.on_told else None
             await (on_notify(dctx, method, params) if taken is None else taken)
 
         await super().run(asked, told, on_notify_intercept, task_status=task_status)
 
     def _fan_out_closed(self) -> None:
         # Before those who wait hear of it: whoever tries again at once must not be given this connection.
-        is_news, self.is_closed = not self.is_closed, True
-        if is_news and self.on_closed is not None:
-            self.on_closed()
+        self.closed()
         super()._fan_out_closed()
 
     def _resolve_pending(self, request_id: RequestId | None, outcome: dict[str, Any] | ErrorData) -> None:

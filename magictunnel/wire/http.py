@@ -7,7 +7,8 @@ bound for the answer to a notification. This client turns such errors into answe
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any
 
 import anyio
@@ -29,6 +30,7 @@ _CONNECT_TIMEOUT = 10.0
 _ASIDE_TIMEOUT = 2.0
 """Seconds for exchanges that carry no call: notifications, and the end of a session."""
 _GLANCE = 0.01
+_REMEMBERED = 10_000
 _OPENINGS = ("initialize", "server/discover")
 _SESSION = "mcp-session-id"
 
@@ -53,6 +55,8 @@ class CallClient(httpx2.AsyncClient):
         self.on_early_end: Callable[[], Awaitable[None]] | None = None
         """Told, in the exchange's own context, that a server has ended a stream before it answered on it."""
         self._scopes: dict[Any, anyio.CancelScope] = {}
+        self._sent: deque[Any] = deque(maxlen=_REMEMBERED)
+        """Numbers of the calls that were sent last."""
         self._streams: dict[Any, httpx2.Response] = {}
 
     def build_request(self, method: str, url: httpx2.URL | str, *, json: Any = None, **options: Any) -> httpx2.Request:
@@ -75,10 +79,9 @@ class CallClient(httpx2.AsyncClient):
         self._answer(number, message)
         return _accepted(request)
 
-    async def until_quiet(self) -> None:
-        """Wait until no call is being sent, nor about to be."""
-        await anyio.sleep(_GLANCE)
-        while self._scopes:
+    async def until_quiet(self, waiting: Callable[[], Iterable[Any]]) -> None:
+        """Wait until no call is being sent, nor about to be. `waiting`: the numbers of those that are not answered."""
+        while self._scopes or not set(waiting()) <= set(self._sent):
             await anyio.sleep(_GLANCE)
 
     async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
@@ -111,6 +114,7 @@ class CallClient(httpx2.AsyncClient):
         """One call; what kept it from being sent, or its answer from coming whole, is told as its answer."""
         with anyio.CancelScope() as scope:
             self._scopes[number] = scope
+            self._sent.append(number)
             try:
                 response = await super().send(request, **options)
                 if response.is_error and (message := await self._refusal(response)):

@@ -1,14 +1,8 @@
-"""Newline-delimited JSON-RPC: bytes in chunks -> bounded lines -> messages, and messages -> bytes."""
+"""Bytes in chunks -> bounded lines. Pure."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterable, AsyncIterator, Callable
-
-from mcp.shared.dispatcher import as_request_id
-from mcp.shared.message import SessionMessage
-from mcp_types import PARSE_ERROR, ErrorData, JSONRPCError, JSONRPCMessage, jsonrpc_message_adapter
-from pydantic import ValidationError
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
 
 MAX_LINE = 64 * 1024 * 1024
 """Bytes in one line. A peer that sends more without a newline has lost the protocol, and its connection."""
@@ -21,62 +15,42 @@ class LineTooLong(Exception):
         super().__init__(f"a line is longer than {limit // (1024 * 1024)} MiB")
 
 
+class Lines:
+    """Puts lines together from what comes in pieces; a last line without a newline is not a line."""
+
+    def __init__(self, limit: int = MAX_LINE) -> None:
+        self._limit = limit
+        self._held: list[bytes] = []
+        self._size = 0
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """The non-empty lines that end in `chunk`, without their newlines.
+
+        Raises:
+            LineTooLong: more than the limit came without a newline.
+        """
+        *complete, rest = chunk.split(b"\n")
+        for tail in complete:
+            line = (b"".join((*self._held, tail)) if self._held else tail).strip()
+            self._held.clear()
+            self._size = 0
+            if line:
+                yield line
+        if rest:
+            self._held.append(rest)
+            self._size += len(rest)
+        if self._size > self._limit:
+            self._held.clear()
+            raise LineTooLong(self._limit)
+
+
 async def split_lines(chunks: AsyncIterable[bytes], limit: int = MAX_LINE) -> AsyncIterator[bytes]:
-    """The non-empty lines of a byte stream, without their newlines; a last line without one is not a line.
+    """The non-empty lines of a byte stream, without their newlines.
 
     Raises:
         LineTooLong: more than `limit` bytes came without a newline.
     """
-    held: list[bytes] = []
-    size = 0
+    lines = Lines(limit)
     async for chunk in chunks:
-        *complete, rest = chunk.split(b"\n")
-        for tail in complete:
-            line = b"".join((*held, tail)).strip()
-            held.clear()
-            size = 0
-            if line:
-                yield line
-        held.append(rest)
-        size += len(rest)
-        if size > limit:
-            raise LineTooLong(limit)
-
-
-def decode(line: bytes, on_junk: Callable[[bytes], None]) -> SessionMessage | None:
-    """The message in a line, or None after telling `on_junk`: what is not JSON-RPC is skipped, not fatal.
-
-    An answer that cannot be read (half a character, too deep) becomes an error for whoever waits for it.
-    """
-    try:
-        return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
-    except ValidationError as error:
-        if (number := _answered_id(line)) is not None:
-            told = ErrorData(code=PARSE_ERROR, message=f"the answer cannot be read: {error.errors()[0]['msg']}")
-            return SessionMessage(JSONRPCError(jsonrpc="2.0", id=number, error=told))
-        on_junk(line)
-        return None
-
-
-def _answered_id(line: bytes) -> int | str | None:
-    try:
-        message = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(message, dict) or message.get("jsonrpc") != "2.0" or not message.keys() & {"result", "error"}:
-        return None
-    return as_request_id(message.get("id"))
-
-
-def encode(message: SessionMessage) -> bytes:
-    """One line, newline included. Raises ValueError as `as_json` does."""
-    return as_json(message.message) + b"\n"
-
-
-def as_json(message: JSONRPCMessage) -> bytes:
-    """A message as the JSON that goes over any wire, on one line; numbers that JSON does not have become null.
-
-    Raises:
-        ValueError: it holds half a character, or is nested too deep.
-    """
-    return message.model_dump_json(by_alias=True, exclude_unset=True).encode()
+        for line in lines.feed(chunk):
+            yield line

@@ -16,7 +16,7 @@ from mcp.shared.message import SessionMessage
 from magictunnel.wire.dispatcher import WireDispatcher
 from magictunnel.wire.evidence import Evidence
 from magictunnel.wire.http import MAX_EVENT, CallClient, error_of
-from magictunnel.wire.lines import decode
+from magictunnel.wire.typed import decode
 from magictunnel.wire.written import line_of
 
 _LAST_POSTS = 1.0
@@ -46,7 +46,7 @@ async def one_way_wire(url: str, headers: Mapping[str, str], evidence: Evidence)
         async with inbox, received, to_send, outbox, anyio.create_task_group() as tasks:
             wire = WireDispatcher(received, to_send)
             client.answer_aside(lambda number, message: wire.answer(number, error_of(message)))
-            tasks.start_soon(_receive, events, inbox, client, evidence)
+            tasks.start_soon(_receive, events, inbox, wire, client, evidence)
             tasks.start_soon(_send, outbox, client, endpoint)
             yield wire
             tasks.cancel_scope.cancel()
@@ -67,6 +67,7 @@ async def _endpoint(events: AsyncIterator[Any], url: str) -> str:
 async def _receive(
     events: AsyncIterator[Any],
     inbox: MemoryObjectSendStream[SessionMessage | Exception],
+    wire: WireDispatcher,
     client: CallClient,
     evidence: Evidence,
 ) -> None:
@@ -82,7 +83,7 @@ async def _receive(
         except httpx2.HTTPError as error:
             logger.debug("the stream of answers broke: %s", error)
         with anyio.move_on_after(_LAST_POSTS):
-            await client.until_quiet()
+            await client.until_quiet(lambda: wire.waiting)
 
 
 async def _send(outbox: MemoryObjectReceiveStream[SessionMessage], client: CallClient, endpoint: str) -> None:

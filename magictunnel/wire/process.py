@@ -27,6 +27,22 @@ _SLOW_POLL = 0.5
 logger = logging.getLogger(__name__)
 
 
+class PipeEnds:
+    """The ends of two pipes that a process is given."""
+
+    def __init__(self, stdin: int, stdout: int) -> None:
+        self.stdin = stdin
+        self.stdout = stdout
+        self._is_open = True
+
+    def close(self) -> None:
+        """Let go of them; only the process has them then, so that its end is theirs."""
+        if self._is_open:
+            self._is_open = False
+            os.close(self.stdin)
+            os.close(self.stdout)
+
+
 @asynccontextmanager
 async def server_process(
     name: str,
@@ -35,22 +51,29 @@ async def server_process(
     cwd: str | None,
     evidence: Evidence,
     guard: Guard = UNWATCHED,
+    ends: PipeEnds | None = None,
 ) -> AsyncIterator[Process]:
     """Run `command` until the block ends; then it and everything it started are gone. `guard` sees to it if we are.
+
+    `ends`: what its stdin and stdout are to be, if not streams of the process; it has them for itself from then on.
 
     Raises:
         OSError: it cannot be started (no such command, no such folder, not executable).
     """
     mark = guard.mark()
-    process = await anyio.open_process(
-        list(command),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**env, MARK: mark},
-        cwd=cwd,
-        start_new_session=True,
-    )
+    try:
+        process = await anyio.open_process(
+            list(command),
+            stdin=ends.stdin if ends else subprocess.PIPE,
+            stdout=ends.stdout if ends else subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**env, MARK: mark},
+            cwd=cwd,
+            start_new_session=True,
+        )
+    finally:
+        if ends:
+            ends.close()
     since = born(process.pid)
     guard.watch(process.pid, since)
     # No await between the spawn and the try: a cancellation there would leave the process behind.

@@ -1,8 +1,9 @@
-"""JSON-RPC with a process over its stdin and stdout, as a pair of message streams for a dispatcher."""
+"""JSON-RPC with a process over its stdin and stdout: pipes of our own, or its streams under the SDK's dispatcher."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import anyio
@@ -12,8 +13,11 @@ from mcp.shared.message import SessionMessage
 
 from magictunnel.wire.dispatcher import WireDispatcher
 from magictunnel.wire.evidence import Evidence
-from magictunnel.wire.lines import LineTooLong, decode, split_lines
-from magictunnel.wire.process import exited
+from magictunnel.wire.lines import LineTooLong, split_lines
+from magictunnel.wire.peer import Peer
+from magictunnel.wire.pipes import LineReader, PipeWriter, read_lines, write_to
+from magictunnel.wire.process import PipeEnds, exited
+from magictunnel.wire.typed import decode
 from magictunnel.wire.written import line_of
 
 _LAST_WORDS = 0.5
@@ -21,15 +25,82 @@ _LAST_WORDS = 0.5
 _GONE = (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError)
 
 
+class Pipes:
+    """Two pipes to a process that is about to be started: our ends, and its own."""
+
+    def __init__(self) -> None:
+        its_stdin, self._to_it = os.pipe()
+        self._from_it, its_stdout = os.pipe()
+        self.ends = PipeEnds(its_stdin, its_stdout)
+
+    def close(self) -> None:
+        """Let go of what nobody has taken."""
+        self.ends.close()
+        for fd in (self.take_to_it(), self.take_from_it()):
+            if fd >= 0:
+                os.close(fd)
+
+    def take_to_it(self) -> int:
+        """The end that is written to; it is the taker's to close."""
+        fd, self._to_it = self._to_it, -1
+        return fd
+
+    def take_from_it(self) -> int:
+        """The end that is read from; it is the taker's to close."""
+        fd, self._from_it = self._from_it, -1
+        return fd
+
+
+@asynccontextmanager
+async def pipe_wire(process: Process, pipes: Pipes, evidence: Evidence) -> AsyncIterator[Peer]:
+    """A dispatcher that talks to `process` over `pipes`; it closes when the process closes either."""
+    writer = PipeWriter(on_lost=lambda: peer.end())
+    peer = Peer(writer, on_junk=evidence.skipped)
+
+    def ended(broke: LineTooLong | None) -> None:
+        evidence.broke = evidence.broke if broke is None else str(broke)
+        evidence.hung_up = evidence.hung_up or broke is None
+        peer.end()
+
+    def over() -> None:
+        evidence.hung_up = True
+        peer.end()
+
+    peer.inlet = reader = LineReader(peer.received, ended)
+    try:
+        await write_to(pipes.take_to_it(), writer)
+        await read_lines(pipes.take_from_it(), reader)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_told_of_exit, process, over)
+            yield peer
+            tasks.cancel_scope.cancel()
+    finally:
+        peer.end()
+        reader.close()
+        writer.finish()
+
+
+async def _told_of_exit(process: Process, told: Callable[[], None]) -> None:
+    """A server whose process has ended is over, even if a child of it still holds the pipe open."""
+    await exited(process)
+    await anyio.sleep(_LAST_WORDS)
+    told()
+
+
 @asynccontextmanager
 async def process_wire(process: Process, evidence: Evidence) -> AsyncIterator[WireDispatcher]:
     """A dispatcher that talks to `process`; it closes when the process closes either pipe."""
     inbox, received = anyio.create_memory_object_stream[SessionMessage | Exception](0)
+
+    def over() -> None:
+        evidence.hung_up = True
+        inbox.close()
+
     to_send, outbox = anyio.create_memory_object_stream[SessionMessage](0)
     async with inbox, received, to_send, outbox, anyio.create_task_group() as tasks:
         tasks.start_soon(_read, process, inbox, evidence)
         tasks.start_soon(_write, process, outbox, inbox)
-        tasks.start_soon(_end_with, process, inbox, evidence)
+        tasks.start_soon(_told_of_exit, process, over)
         yield WireDispatcher(received, to_send)
         tasks.cancel_scope.cancel()
 
@@ -48,16 +119,6 @@ async def _read(
             evidence.broke = str(error)
         except _GONE:
             return
-
-
-async def _end_with(
-    process: Process, inbox: MemoryObjectSendStream[SessionMessage | Exception], evidence: Evidence
-) -> None:
-    """A server whose process has ended is over, even if a child of it still holds the pipe open."""
-    await exited(process)
-    await anyio.sleep(_LAST_WORDS)
-    evidence.hung_up = True
-    inbox.close()
 
 
 async def _write(

@@ -20,13 +20,10 @@ from mcp_types import (
     JSONRPCResponse,
 )
 from pydantic import BaseModel, PrivateAttr
-from pydantic_core import to_json
 
 from magictunnel.errors import BadParams
-from magictunnel.wire.lines import as_json
-
-_ENVELOPES = 8
-"""Levels of JSON that may still come around what is looked at alone."""
+from magictunnel.wire import messages
+from magictunnel.wire.typed import as_json
 
 
 class _Written(BaseModel):
@@ -81,21 +78,7 @@ def line_of(message: JSONRPCMessage) -> bytes:
 
 def unsent(error: ValueError) -> BadParams:
     """What a request that could not be written is answered with."""
-    return BadParams(
-        f"the request cannot be written as JSON, and was not sent: {_why(error)}",
-        hint="send whole Unicode characters, nested less than 200 deep",
-    )
-
-
-def is_writable(value: Any) -> bool:
-    """Whether a JSON value can be sent as part of a message."""
-    for _ in range(_ENVELOPES):
-        value = [value]
-    try:
-        to_json(value)
-    except (ValueError, RecursionError):
-        return False
-    return True
+    return messages.unsent(_why(error))
 
 
 class Outlet(Protocol):

@@ -24,7 +24,14 @@ def _logging_as_it_was() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _nobodys_config(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No config but the one a test names, and no terminal tricks."""
-    for name in ("MAGICTUNNEL_CONFIG", "MAGICTUNNEL_HTTP", "MAGICTUNNEL_LOG_LEVEL", "FORCE_COLOR", "XDG_CONFIG_HOME"):
+    for name in (
+        "MAGICTUNNEL_CONFIG",
+        "MAGICTUNNEL_HTTP",
+        "MAGICTUNNEL_LOG_LEVEL",
+        "MAGICTUNNEL_LOOP",
+        "FORCE_COLOR",
+        "XDG_CONFIG_HOME",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)

@@ -35,6 +35,7 @@ def refusal(*args: object) -> str:
     ("args", "line"),
     [
         (["--stdio", "--http", "127.0.0.1:0"], "--stdio and --http exclude each other (start one process for each)"),
+        (["--loop", "hoop"], "there is no event loop 'hoop' (use one of auto, asyncio, uvloop)"),
         (["--log-level", "loud"], "there is no log level 'loud' (use one of debug, info, warning, error)"),
         (["--http", "nowhere"], "'nowhere' is not HOST:PORT (write it like 127.0.0.1:8420)"),
         (["--http", "127.0.0.1"], "'127.0.0.1' is not HOST:PORT (write it like 127.0.0.1:8420)"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magictunnel.config.load import find_config, load, parse
+from magictunnel.config.find import find_config
+from magictunnel.config.load import load, parse
 from magictunnel.config.model import Config, Era, Naming, Problem, ServerConfig, Transport
 from magictunnel.errors import ConfigError
 
@@ -526,3 +528,15 @@ def test_no_file_at_all_says_how_to_name_one(tmp_path: Path) -> None:
 
     assert "MAGICTUNNEL_CONFIG" in caught.value.hint
     assert str(tmp_path) in caught.value.hint
+
+
+def test_a_config_knows_the_bytes_it_was_read_from(tmp_path: Path) -> None:
+    file, more = tmp_path / "c.yaml", tmp_path / "more.json"
+    file.write_bytes("# \u00e9\r\nmcpServers: {}\ninclude: [more.json, gone.json]\n".encode())
+    more.write_bytes(b'{"mcpServers": {}}')
+
+    assert dict(load(file).digests) == {
+        str(file): hashlib.sha256(file.read_bytes()).hexdigest(),
+        str(more): hashlib.sha256(more.read_bytes()).hexdigest(),
+        str(tmp_path / "gone.json"): None,
+    }

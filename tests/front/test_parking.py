@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import anyio
@@ -14,7 +15,7 @@ import pytest
 from magictunnel.catalog.model import Json
 from magictunnel.errors import BackendError, BadParams, CannotAsk
 from magictunnel.front import parking
-from magictunnel.front.parking import Parked, Parking, binding_of, without_answers
+from magictunnel.front.parking import Binding, Parked, Parking, binding_of, without_answers
 from magictunnel.wire.caller import Back
 from tests.support.memory import PlayedBack, until
 
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.anyio
 
 PARAMS: Json = {"name": "x", "arguments": {"a": [1, None]}}
 MINE = binding_of("h1", "tools/call", PARAMS)
+BINDING = partial(binding_of, "h1", "tools/call", PARAMS)
 YES: Json = {"action": "accept", "content": {"odd": None}}
 
 
@@ -33,16 +35,16 @@ class Lot:
         self.parking = Parking()
         self.client = PlayedBack()
 
-    async def call(self, work: Callable[[Back], Awaitable[Json]], binding: str = MINE) -> Json:
+    async def call(self, work: Callable[[Back], Awaitable[Json]], binding: Binding = BINDING) -> Json:
         """The answer to the first request."""
         return await self.parking.start(work, binding, self.tasks).next(self.client)
 
-    def resume(self, asked: Json, answers: Any = None, binding: str = MINE) -> Parked:
+    def resume(self, asked: Json, answers: Any = None, binding: Binding = BINDING) -> Parked:
         parked = self.parking.resume(asked["requestState"], binding, answers)
         assert parked is not None
         return parked
 
-    async def again(self, asked: Json, answers: Any = None, binding: str = MINE) -> Json:
+    async def again(self, asked: Json, answers: Any = None, binding: Binding = BINDING) -> Json:
         """The answer to the same request, sent again with the state of `asked`."""
         return await self.resume(asked, answers, binding).next(self.client)
 
@@ -229,10 +231,10 @@ async def test_what_was_told_earlier_is_told_earlier_even_to_a_client_that_reads
 
 async def test_a_state_is_for_the_request_it_was_given_for_alone() -> None:
     foreign = [
-        binding_of("h2", "tools/call", PARAMS),
-        binding_of("h1", "prompts/get", PARAMS),
-        binding_of("h1", "tools/call", PARAMS | {"name": "y"}),
-        binding_of("h1", "tools/call", PARAMS | {"arguments": {}}),
+        partial(binding_of, "h2", "tools/call", PARAMS),
+        partial(binding_of, "h1", "prompts/get", PARAMS),
+        partial(binding_of, "h1", "tools/call", PARAMS | {"name": "y"}),
+        partial(binding_of, "h1", "tools/call", PARAMS | {"arguments": {}}),
     ]
     async with lot() as it:
         asked = await it.call(ask_one)
@@ -259,7 +261,7 @@ async def test_a_state_that_was_tampered_with_is_refused_and_the_call_goes_on_wa
         for forged in (state[:-5] + swapped + state[-4:], state[:-1], prefix, prefix + "e30", prefix + "ü"):
             assert it.parking.is_ours(forged)
             with pytest.raises(BadParams, match="not as it was given out"):
-                it.parking.resume(forged, MINE, {})
+                it.parking.resume(forged, BINDING, {})
 
         assert await it.again(asked, {only(asked)[0]: YES}) == {"answer": YES}
 
@@ -338,6 +340,39 @@ async def test_a_client_that_gives_up_gives_up_the_call() -> None:
             tasks.cancel_scope.cancel()
         await given_up.wait()
         assert it.parking.count == 0
+
+
+async def test_calls_end_with_those_who_run_them_even_before_they_began() -> None:
+    ended = anyio.Event()
+
+    async def work(_back: Back) -> Json:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            ended.set()
+        return {}
+
+    async with lot() as it:
+        begun = it.parking.start(work, BINDING, it.tasks)
+        await anyio.wait_all_tasks_blocked()
+        not_begun = it.parking.start(work, BINDING, it.tasks)
+        it.tasks.cancel_scope.cancel()
+    with anyio.fail_after(5):
+        await ended.wait()
+        for parked in (begun, not_begun):
+            with pytest.raises(CannotAsk, match="abandoned"):
+                await parked.next(it.client)
+
+
+async def test_calls_are_parked_again_for_those_who_run_them_next() -> None:
+    async with lot() as it:
+        assert "inputRequests" in await it.call(ask_one)
+        it.tasks.cancel_scope.cancel()
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as it.tasks:
+            asked = await it.call(ask_one)
+            assert await it.again(asked, {only(asked)[0]: YES}) == {"answer": YES}
+            it.tasks.cancel_scope.cancel()
 
 
 async def test_a_question_that_was_withdrawn_at_once_is_not_asked() -> None:
@@ -420,9 +455,9 @@ async def test_a_call_that_wants_urls_visited_first_asks_for_that_and_is_made_an
         assert question["params"] == {name: value for name, value in VISIT.items() if name != "elicitationId"}
 
         for _ in range(2):
-            assert it.parking.resume(asked["requestState"], MINE, {key: YES}) is None
+            assert it.parking.resume(asked["requestState"], BINDING, {key: YES}) is None
         with pytest.raises(BadParams, match="belongs to another request"):
-            it.parking.resume(asked["requestState"], binding_of("h2", "tools/call", PARAMS), {key: YES})
+            it.parking.resume(asked["requestState"], partial(binding_of, "h2", "tools/call", PARAMS), {key: YES})
 
 
 async def test_a_defect_is_raised_where_the_request_is_answered(caplog: pytest.LogCaptureFixture) -> None:

@@ -83,7 +83,7 @@ async def test_sessions_of_clients_that_vanished_are_forgotten(tmp_path: Path) -
             await w.until_ready()
             sessions = await many(http, MANY)
             await forgotten(http, sessions)
-            await w.until(lambda: len(w.front._handlers.sessions) == 0)
+            await w.until(lambda: len(w.front.handlers.sessions) == 0)
             await w.until(lambda: not w.gateway.audience.callers)
 
 

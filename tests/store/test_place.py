@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from magictunnel.config.model import Config
-from magictunnel.store.place import store_path
+from magictunnel.store.place import store_path, words_path
 
 HOME = {"HOME": "/home/me"}
 
@@ -51,3 +51,17 @@ def test_a_config_that_was_named_without_a_folder_has_the_current_one() -> None:
 
 def test_without_a_home_a_tilde_is_a_name() -> None:
     assert store_path(Config(store="~/x", file="/etc/c.yaml"), {}) == Path("/etc/~/x")
+
+
+def test_what_a_host_is_told_at_once_is_kept_beside_it_for_each_config(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", "/state")
+    monkeypatch.chdir("/")
+    usual, named = words_path("/etc/c.yaml", {}), words_path("/etc/c.yaml", {"MAGICTUNNEL_STORE": "/tmp/other.db"})
+
+    assert usual is not None
+    assert named is not None
+    assert (usual.parent, named.parent) == (Path("/state/magictunnel/first"), Path("/tmp/first"))
+    assert usual.name == named.name
+    assert words_path("etc/c.yaml", {}) == words_path("/etc/../etc/c.yaml", {}) == usual
+    assert words_path("/etc/d.yaml", {}) != usual
+    assert words_path("/etc/c.yaml", {"MAGICTUNNEL_STORE": "off"}) is None

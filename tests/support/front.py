@@ -64,6 +64,10 @@ class PlayedSource:
     async def follow(self, call: Call) -> None:
         self.followed.append(call)
 
+    @property
+    def is_settled(self) -> bool:
+        return self.up is None or self.up.is_set()
+
     async def settled(self) -> None:
         if self.up is not None:
             await self.up.wait()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import pytest
 
-from magictunnel.catalog.model import Json
+from magictunnel.catalog.model import Entry, Json
 from magictunnel.errors import CannotAsk
-from magictunnel.wire.caller import LEVELS, Caller, missing_capability, most_verbose
+from magictunnel.wire.caller import LEVELS, Caller, Nobody, missing_capability, most_verbose
 
 URL = {"mode": "url", "url": "https://x.example", "elicitationId": "e"}
 
@@ -82,3 +83,17 @@ async def test_a_caller_that_nobody_reaches_is_told_nothing_and_cannot_be_asked(
 
     with pytest.raises(CannotAsk, match="roots/list cannot be asked: nobody is there"):
         await caller.back.ask("roots/list", {})
+
+
+def test_a_caller_that_is_reached_in_another_way_is_the_same_in_all_else() -> None:
+    def nothing(_entry: Entry) -> bool:
+        return False
+
+    caller = Caller("c", "h1", True, {"roots": {}}, "error", nothing)
+    back = Nobody()
+
+    other = caller.with_back(back)
+    assert other == caller
+    assert other.back is back
+    assert {field.name for field in fields(Caller)} == {*Caller.__slots__}
+    assert all(getattr(other, field.name) is getattr(caller, field.name) for field in fields(Caller)[:-1])

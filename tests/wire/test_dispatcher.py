@@ -110,7 +110,7 @@ async def test_what_is_taken_passes_raw_and_everything_else_goes_to_the_session(
     left: list[tuple[str, Any]] = []
     done = anyio.Event()
 
-    def take(method: str, params: dict[str, Any]) -> Awaitable[None] | None:
+    def take(method: str, params: dict[str, Any], _number: object) -> Awaitable[None] | None:
         taken.append((method, params))
         return anyio.lowlevel.checkpoint() if method == "notifications/message" else None
 
@@ -138,7 +138,7 @@ async def test_a_question_is_answered_raw_by_whoever_takes_it_and_else_by_the_se
         return {"session": method}
 
     async with wired() as (wire, peer), anyio.create_task_group() as tasks:
-        wire.on_asked = lambda method, params: answer(params) if method == "roots/list" else None
+        wire.on_asked = lambda method, params, _number: answer(params) if method == "roots/list" else None
         await tasks.start(wire.run, by_session, ignore)
         await peer.to_us.send(said(id="q", method="roots/list", params={"odd": [None]}))
         assert await reply(peer) == {"jsonrpc": "2.0", "id": "q", "result": {"asked": {"odd": [None]}, "odd": None}}
@@ -153,7 +153,7 @@ async def test_a_question_that_is_refused_is_answered_with_that_very_error() -> 
         raise MCPError(-7, "no", {"why": [1]})
 
     async with wired() as (wire, peer), anyio.create_task_group() as tasks:
-        wire.on_asked = lambda _method, _params: answer()
+        wire.on_asked = lambda _method, _params, _number: answer()
         await tasks.start(wire.run, refuse, ignore)
         await peer.to_us.send(said(id=1, method="roots/list"))
 

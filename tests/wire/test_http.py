@@ -170,14 +170,14 @@ async def test_it_is_quiet_when_no_call_is_being_sent() -> None:
 
     answered = anyio.Event()
     async with answering(lambda: StreamingResponse(slowly(), media_type="application/json")) as (client, url, _):
-        await client.until_quiet()
+        await client.until_quiet(list)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(post, client, url)
-            with anyio.move_on_after(0.1) as waited:
-                await client.until_quiet()
+            with anyio.move_on_after(0.1) as waited:  # also while it is only about to be sent
+                await client.until_quiet(lambda: [call()["id"]])
             assert waited.cancelled_caught
             answered.set()
-            await client.until_quiet()
+            await client.until_quiet(lambda: [call()["id"]])
 
 
 async def post(client: CallClient, url: str) -> None:

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 from mcp_types import JSONRPCError
 
-from magictunnel.wire.lines import LineTooLong, decode, encode, split_lines
+from magictunnel.wire.lines import LineTooLong, split_lines
+from magictunnel.wire.typed import decode, encode
 
 pytestmark = pytest.mark.anyio
 

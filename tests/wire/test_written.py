@@ -16,9 +16,10 @@ from mcp.shared.message import SessionMessage
 from mcp_types import INTERNAL_ERROR, JSONRPCError, JSONRPCMessage, JSONRPCRequest, jsonrpc_message_adapter
 
 from magictunnel.errors import BadParams
+from magictunnel.wire.codec import is_writable
 from magictunnel.wire.dispatcher import WireDispatcher
-from magictunnel.wire.lines import as_json
-from magictunnel.wire.written import is_writable, line_of, written
+from magictunnel.wire.typed import as_json
+from magictunnel.wire.written import line_of, written
 
 Json = dict[str, Any]
 JSON_VALUES = st.recursive(
@@ -130,7 +131,7 @@ async def wired(answer: Json | Exception | None = None) -> AsyncIterator[tuple[W
         async with to_us, received, to_send, from_us, anyio.create_task_group() as tasks:
             wire = WireDispatcher(received, to_send)
             wire.on_lost = lost.append
-            wire.on_asked = lambda _method, _params: answered()
+            wire.on_asked = lambda _method, _params, _number: answered()
             await tasks.start(wire.run, _refuse, _ignore)
             yield wire, Peer(to_us, from_us, lost)
             tasks.cancel_scope.cancel()

@@ -1,0 +1,165 @@
+"""What was set out to be reached, and whether a run reached it. Pure."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from benchmarks.wire.messages import Era
+from benchmarks.wire.place import HTTP, PAIRS, STDIO, Pair
+from benchmarks.wire.records import Record, Results
+from benchmarks.wire.starts import NO_SERVER, NONE_BEHIND, PASS, STORED, VERSION
+from benchmarks.wire.targets import AS_RUN, AS_RUN_TWO, DIRECT, FLOOR, FORGE, OURS, SDK, TUNED
+
+LISTED = Pair(HTTP, STDIO, Era.HANDSHAKE)
+START = Pair(STDIO, STDIO, Era.HANDSHAKE)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One bar."""
+
+    text: str
+    is_met: bool | None
+    """None: nothing was measured that tells."""
+    told: str = "not measured"
+
+    @property
+    def mark(self) -> str:
+        """One word."""
+        return {True: "met", False: "MISSED", None: "open"}[self.is_met]
+
+
+def added(results: Results, one: Record | None) -> float | None:
+    """The p50 that it adds to a direct call in the same rounds, in ms."""
+    if one is None:
+        return None
+    direct = results.median(one.measure, DIRECT, one.pair, "p50", one.at)
+    own = one.median("p50")
+    return None if direct is None or own is None else own - direct
+
+
+def verdicts(results: Results) -> list[Verdict]:
+    """All bars, in the order of the issue."""
+    return [
+        *_latency(results),
+        *_throughput(results),
+        *_payloads(results),
+        *_lists(results),
+        *_starts(results),
+        *_memory(results),
+    ]
+
+
+def _against(results: Results, target: str) -> Iterator[tuple[Pair, float]]:
+    """On each pair: what we add to a direct call, as a multiple of what the target adds; without end if we failed."""
+    for pair in PAIRS:
+        own, theirs = (added(results, results.find("latency", name, pair, 1)) for name in (OURS, target))
+        if theirs is not None and theirs > 0:
+            yield pair, math.inf if own is None else own / theirs
+
+
+def _latency(results: Results) -> Iterator[Verdict]:
+    for target, most in ((FLOOR, 1.5), (TUNED, 1 / 10), (AS_RUN_TWO, 1 / 200)):
+        yield _all(
+            f"added p50 at most {most:g}x that of {target}", _against(results, target), partial(operator.ge, most)
+        )
+
+
+def _rates(results: Results, target: str, front: str = "") -> Iterator[tuple[Pair, float]]:
+    for pair in PAIRS:
+        own, theirs = (results.median("throughput", name, pair, "rate", 64) for name in (OURS, target))
+        if theirs and (not front or pair.front == front):
+            yield pair, (own or 0.0) / theirs
+
+
+def _throughput(results: Results) -> Iterator[Verdict]:
+    for target, least, front in ((FLOOR, 0.6, ""), (TUNED, 30, HTTP), (FORGE, 100, HTTP)):
+        text = f"calls/s at 64 at once, at least {least:g}x those of {target}"
+        yield _all(text, _rates(results, target, front), partial(operator.le, least))
+    found = [(pair, results.find("throughput", OURS, pair, 64)) for pair in PAIRS]
+    spread = [(pair, (one.median("p95") or 0) / (one.median("p50") or 1)) for pair, one in found if one]
+    yield _all("p95 at 64 at once within 4x of p50", spread, lambda x: x <= 4)
+
+
+def _payloads(results: Results) -> Iterator[Verdict]:
+    size = 10_000_000
+    ours = [(pair, _of(results, "payload", pair, "p50", size)) for pair in PAIRS]
+    yield _all("10 MB results within 1.5x of the raw relay", _known(ours), lambda x: x <= 1.5)
+    yield _all("10 MB results: MB more at the peak, at most 40", _ours(results, "peak", size), lambda x: x <= 40)
+    yield _all("10 MB results: MB that stay, at most 10", _ours(results, "kept", size), lambda x: x <= 10)
+
+
+def _ours(results: Results, name: str, size: int) -> Iterator[tuple[Pair, float]]:
+    """The figure of our payloads on each pair."""
+    yield from _known((pair, results.median("payload", OURS, pair, name, size)) for pair in PAIRS)
+
+
+def _of(results: Results, measure: str, pair: Pair, name: str, at: int) -> float | None:
+    own, floor = (results.median(measure, target, pair, name, at) for target in (OURS, FLOOR))
+    return (math.inf if own is None else own / floor) if floor else None
+
+
+def _known(values: Iterable[tuple[Pair, float | None]]) -> list[tuple[Pair, float]]:
+    return [(pair, value) for pair, value in values if value is not None]
+
+
+def _lists(results: Results) -> Iterator[Verdict]:
+    value = results.median("list", OURS, LISTED, "cpu", 50)
+    yield _one("tools/list of 1,000 tools: at most 2 ms of processor time at the gateway", value, 2, "ms")
+
+
+def _starts(results: Results) -> Iterator[Verdict]:
+    def seconds(name: str, at: int) -> float | None:
+        return results.median("start", name, START, "seconds", at)
+
+    def ratio(own: float | None, base: float | None) -> float | None:
+        return own / base if own is not None and base else None
+
+    version, nothing = seconds(f"magictunnel {VERSION}", 0), seconds(PASS, 0)
+    more = (version - nothing) * 1000 if version is not None and nothing is not None else None
+    yield _one("`magictunnel --version`: at most 60 ms more than `python -c pass`", more, 60, "ms")
+    stored = seconds(STORED, 10)
+    bars = (
+        (
+            "start with a stored catalogue of ten: at most 0.4x the plain SDK server's",
+            stored,
+            seconds(NO_SERVER, 0),
+            0.4,
+        ),
+        ("start with a stored catalogue of ten: at most 0.2x that of `fastmcp run`", stored, seconds(AS_RUN, 10), 0.2),
+        (
+            "start with a stored catalogue of ten: at most 1.3x that without any server",
+            stored,
+            seconds(NONE_BEHIND, 0),
+            1.3,
+        ),
+        ("start without one: at most 1.1x the plain SDK relay's", seconds(OURS, 10), seconds(SDK, 10), 1.1),
+    )
+    for text, own, base, most in bars:
+        yield _one(text, ratio(own, base), most, "x")
+
+
+def _memory(results: Results) -> Iterator[Verdict]:
+    idle = results.median("sessions", OURS, LISTED, "kilobytes", 1_000)
+    yield _one("an idle session: at most 40 KB", idle, 40, "KB")
+    early, late = (results.median("memory", OURS, LISTED, "rss", at) for at in (10_000, 100_000))
+    grown = (late / early - 1) * 100 if early and late else None
+    yield _one("100,000 calls leave memory within 3 % of that after 10,000", grown, 3, "%")
+
+
+def _one(text: str, value: float | None, most: float, unit: str) -> Verdict:
+    return Verdict(text, None) if value is None else Verdict(text, value <= most, f"{value:.2f} {unit}")
+
+
+def _all(text: str, found: Iterable[tuple[Pair, float]], holds: Callable[[float], bool]) -> Verdict:
+    """One bar on every pair that was measured."""
+    values = list(found)
+    if not values:
+        return Verdict(text, None)
+    return Verdict(
+        text, all(holds(value) for _, value in values), "; ".join(f"{pair} {value:.3g}" for pair, value in values)
+    )

@@ -1,0 +1,109 @@
+"""Calls through every target: latency one after another, throughput many at once, and results of many sizes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from functools import partial
+
+from benchmarks.wire import procs
+from benchmarks.wire.place import Pair
+from benchmarks.wire.plan import Plan
+from benchmarks.wire.records import Record, Results, percentile
+from benchmarks.wire.rounds import Servers, interleave, running, skip
+from benchmarks.wire.system import NotRunning, System
+
+WARM_UP = 30
+SLOW = 0.02
+"""Seconds of one call from which on a target gets by with the fewest calls."""
+
+MOST_OF_SLOW = 64
+"""So many calls of such a target may be under way."""
+ENOUGH = 3
+"""Rounds of a target that takes far longer for each than it may."""
+LARGE, REST = 1_000_000, 0.2
+"""Bytes from which on a gateway has this many seconds to give memory back."""
+
+
+def measure_calls(plan: Plan, pair: Pair, results: Results) -> None:
+    """Latency, then throughput, then payloads, of one pair."""
+    with running(plan.targets, pair, Servers(is_sse=plan.is_sse), results, "latency") as systems:
+        _calls(plan, systems, results, "latency", 1)
+        for at_once in plan.at_once:
+            _calls(plan, _fast_enough(systems, results, at_once), results, "throughput", at_once)
+        for size in plan.sizes:
+            _payloads(plan, systems, results, size)
+
+
+def _fast_enough(systems: Sequence[System], results: Results, at_once: int) -> list[System]:
+    """Without those that would take many seconds for a single call of each."""
+    found = []
+    for system in systems:
+        took = results.median("latency", system.target.name, system.pair, "p50", 1) or 0.0
+        if at_once <= MOST_OF_SLOW or took < SLOW * 1000:
+            found.append(system)
+        else:
+            why = NotRunning(f"not measured with {at_once} at once: a call takes {took:.0f} ms")
+            skip(results, "throughput", system.target, system.pair, why)
+    return found
+
+
+def _calls(plan: Plan, systems: Sequence[System], results: Results, measure: str, at_once: int) -> None:
+    def once(system: System, count: int, record: Record) -> None:
+        spent = record.figures.get("seconds", [])
+        if len(spent) < ENOUGH or sum(spent) < 2 * plan.rounds * plan.budget:
+            one_round(system, count, at_once, record)
+
+    record_of = partial(_record, results, measure, at_once)
+    interleave(systems, record_of, results, plan.rounds, lambda system: fitting(plan, system, at_once), once)
+
+
+def _record(results: Results, measure: str, at: int, system: System) -> Record:
+    return results.record(measure, system.target.name, system.pair, at)
+
+
+def fitting(plan: Plan, system: System, at_once: int) -> int:
+    """How many calls of a round fit into its budget; found while warming up."""
+    few = max(WARM_UP if at_once == 1 else 0, at_once)
+    load = system.client.call(system.calls(), min(few, 5), min(at_once, 5))
+    if load.seconds / min(few, 5) < SLOW:
+        load = system.client.call(system.calls(), few, at_once)
+    return max(5, at_once, min(plan.most, int(plan.budget * len(load.each) / load.seconds)))
+
+
+def one_round(system: System, count: int, at_once: int, record: Record) -> None:
+    """Some calls, and what they took, in milliseconds."""
+    pids = system.pids()
+    before = procs.processor_time(pids)
+    load = system.client.call(system.calls(), count, at_once)
+    used = procs.processor_time(pids) - before
+    record.add(
+        p50=percentile(load.each, 0.5) * 1000,
+        p95=percentile(load.each, 0.95) * 1000,
+        cpu=used / count * 1000,
+        rate=count / load.seconds,
+        seconds=load.seconds,
+    )
+
+
+def _payloads(plan: Plan, systems: Sequence[System], results: Results, size: int) -> None:
+    def warm(system: System) -> None:
+        system.resting = system.resting or procs.memory(system.own_pids())
+        system.client.call(system.calls(size), 1)
+
+    def once(system: System, _: None, record: Record) -> None:
+        one_payload(system, size, record)
+
+    interleave(systems, partial(_record, results, "payload", size), results, max(3, plan.rounds // 2), warm, once)
+
+
+def one_payload(system: System, size: int, record: Record) -> None:
+    """A few results of this size: milliseconds, and megabytes above those of the gateway before it saw any."""
+    own = system.own_pids()
+    for pid in own:
+        procs.forget_peak(pid)
+    load = system.client.call(system.calls(size), 3 if size >= LARGE else 20)
+    if size >= LARGE:
+        time.sleep(REST)
+    peak, after = (procs.memory(own, key) - system.resting for key in ("VmHWM", "VmRSS"))
+    record.add(p50=percentile(load.each, 0.5) * 1000, peak=peak / 1e6, kept=after / 1e6)

@@ -1,0 +1,93 @@
+"""Memory: when idle, after many calls, and what a session takes that does nothing."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.wire import procs
+from benchmarks.wire.messages import Era
+from benchmarks.wire.place import HTTP, STDIO, Pair
+from benchmarks.wire.plan import Plan
+from benchmarks.wire.records import Results
+from benchmarks.wire.rounds import Servers, say, skip, started
+from benchmarks.wire.system import MISHAPS, NotApplicable, NotRunning, System
+from benchmarks.wire.targets import DIRECT, FLOOR, OURS, Target
+
+PAIRS = (Pair(HTTP, STDIO, Era.HANDSHAKE), Pair(STDIO, HTTP, Era.HANDSHAKE))
+"""On the first of these that a target does."""
+AT_ONCE = 16
+IDLE_SERVERS = 10
+REST = 0.5
+"""Seconds without anything to do before memory is looked at."""
+BATCH = 1_000
+FEW = 10
+SESSION_SECONDS = 30.0
+"""How long it may take to open all sessions."""
+
+
+def measure_memory(plan: Plan, results: Results) -> None:
+    """One target after another: nothing here is a matter of time."""
+    for target in plan.targets:
+        if target.name == DIRECT or (plan.is_quick and target.name not in (OURS, FLOOR)):
+            continue
+        say(f"memory of {target.name}")
+        _on_first(target, results, Servers(IDLE_SERVERS, 20, is_instant=True), _idle)
+        _on_first(target, results, Servers(), lambda system, found: _soak(plan, system, found))
+        if plan.sessions:
+            _on_first(target, results, Servers(), lambda system, found: _sessions(plan.sessions, system, found))
+
+
+def _on_first(target: Target, results: Results, servers: Servers, do: Callable[[System, Results], None]) -> None:
+    for pair in PAIRS:
+        with tempfile.TemporaryDirectory() as name:
+            try:
+                with started(target, pair, servers, Path(name)) as system:
+                    do(system, results)
+                    return
+            except NotApplicable:
+                continue
+            except (NotRunning, *MISHAPS) as error:
+                skip(results, "memory", target, pair, error)
+                return
+
+
+def megabytes(system: System) -> float:
+    """What the gateway has now, without the servers behind it."""
+    time.sleep(REST)
+    return procs.memory(system.own_pids()) / 1e6
+
+
+def _idle(system: System, results: Results) -> None:
+    results.record("memory", system.target.name, system.pair, 0).add(rss=megabytes(system))
+
+
+def _soak(plan: Plan, system: System, results: Results) -> None:
+    done, began = 0, time.monotonic()
+    for wanted in (BATCH, *plan.soak):
+        took = (time.monotonic() - began) * wanted / done if done else 0.0
+        if took > plan.soak_seconds:
+            raise TimeoutError(f"{wanted:,} calls would take {took:.0f} s")
+        while done < wanted:
+            system.client.call(system.calls(), min(BATCH, wanted - done), AT_ONCE)
+            done += min(BATCH, wanted - done)
+        results.record("memory", system.target.name, system.pair, wanted).add(rss=megabytes(system))
+
+
+def _sessions(count: int, system: System, results: Results) -> None:
+    if system.pair.front == STDIO or system.client.is_older:
+        return
+    before, began, processes = megabytes(system), time.monotonic(), len(system.pids())
+    for done in range(count):
+        if time.monotonic() - began > SESSION_SECONDS:
+            raise TimeoutError(f"{done} of {count:,} sessions in {SESSION_SECONDS:.0f} s")
+        if done == FEW and len(system.pids()) >= processes + FEW:
+            raise NotRunning("every session is a process of its own")
+        client = replace(system.client, session="", _lanes=[], _number=0)
+        client.open()
+        client.close()
+    each = (megabytes(system) - before) * 1000 / count
+    results.record("sessions", system.target.name, system.pair, count).add(kilobytes=each)

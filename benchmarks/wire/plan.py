@@ -1,0 +1,57 @@
+"""How much is measured: all of it, or what fits into three minutes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchmarks.wire.place import PAIRS, Pair
+from benchmarks.wire.targets import TARGETS, Target
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is measured, and how long."""
+
+    targets: tuple[Target, ...] = TARGETS
+    pairs: tuple[Pair, ...] = PAIRS
+    rounds: int = 9
+    budget: float = 0.25
+    """Seconds that one target may take for one round."""
+    most: int = 2_000
+    """Calls in one round."""
+    at_once: tuple[int, ...] = (1, 16, 64, 256)
+    sizes: tuple[int, ...] = (1_000, 100_000, 1_000_000, 10_000_000)
+    """Bytes of a result."""
+    lists: tuple[int, ...] = (10, 50)
+    """Servers of 20 tools each."""
+    starts: tuple[int, ...] = (1, 5, 10)
+    """Servers behind a cold start."""
+    soak: tuple[int, ...] = (10_000, 100_000)
+    """Calls after which memory is looked at."""
+    soak_seconds: float = 240.0
+    """How long these may take one target."""
+    sessions: int = 1_000
+    is_quick: bool = False
+    """Where it would take long, only ours and the floor."""
+    is_sse: bool = False
+    """Backends over HTTP answer calls as events."""
+
+
+QUICK_TARGETS = ("direct", "raw relay", "raw relay, uvloop", "MagicTunnel", "plain SDK relay", "FastMCP, tuned")
+
+
+def quick() -> Plan:
+    """The same in small."""
+    return Plan(
+        targets=tuple(target for target in TARGETS if target.name in QUICK_TARGETS),
+        rounds=3,
+        budget=0.1,
+        at_once=(64,),
+        sizes=(1_000_000,),
+        lists=(10,),
+        starts=(10,),
+        soak=(2_000,),
+        soak_seconds=10.0,
+        sessions=200,
+        is_quick=True,
+    )

@@ -1,0 +1,120 @@
+"""Targets that run side by side, and short rounds of them all that interleave; one that fails is left out, and told."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from benchmarks.wire.place import Pair
+from benchmarks.wire.records import Record, Results, Skip
+from benchmarks.wire.system import MISHAPS, NotApplicable, NotRunning, System, backends
+from benchmarks.wire.targets import Target
+
+BEGAN = time.monotonic()
+Prepared = TypeVar("Prepared")
+
+
+@dataclass(frozen=True)
+class Servers:
+    """What is behind every target."""
+
+    count: int = 1
+    tools: int = 50
+    is_instant: bool = False
+    is_sse: bool = False
+
+
+def say(line: str) -> None:
+    """Tell how far we are."""
+    print(f"{time.monotonic() - BEGAN:6.0f} s  {line}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def running(
+    targets: Sequence[Target], pair: Pair, servers: Servers, results: Results, measure: str
+) -> Iterator[list[System]]:
+    """Every target that can be run on this pair, ready."""
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        begun: list[System] = []
+        for number, target in enumerate(targets):
+            folder = Path(name, str(number))
+            folder.mkdir()
+            with trying(results, measure, target, pair):
+                begun.append(stack.enter_context(system_of(target, pair, servers, folder)))
+        systems: list[System] = []
+        for system in begun:  # they have come up beside each other
+            with trying(results, measure, system.target, pair):
+                system.ready(servers.count * servers.tools)
+                systems.append(system)
+        yield systems
+
+
+@contextmanager
+def trying(results: Results, measure: str, target: Target, pair: Pair) -> Iterator[None]:
+    """Leave out what does not come up; what does not apply needs no word."""
+    try:
+        yield
+    except NotApplicable:
+        return
+    except (NotRunning, *MISHAPS) as error:
+        skip(results, measure, target, pair, error)
+
+
+def system_of(target: Target, pair: Pair, servers: Servers, folder: Path, store: str = "off") -> System:
+    """One target, to be started. Raises NotApplicable, NotRunning."""
+    behind = backends(pair, servers.count, servers.tools, is_instant=servers.is_instant, is_sse=servers.is_sse)
+    return System(target, pair, folder, behind, store)
+
+
+@contextmanager
+def started(target: Target, pair: Pair, servers: Servers, folder: Path, store: str = "off") -> Iterator[System]:
+    """One target that lists everything. Raises NotApplicable, NotRunning, and what a client may meet."""
+    with system_of(target, pair, servers, folder, store) as system:
+        system.ready(servers.count * servers.tools)
+        yield system
+
+
+def skip(results: Results, measure: str, target: Target, pair: Pair, error: Exception) -> None:
+    """Leave a target out of this, and say so."""
+    why = f"{type(error).__name__}: {error}".replace("\n", " ")[:300]
+    results.skips.append(Skip(measure, target.name, str(pair), why))
+    say(f"{measure} {pair}: without {target.name}: {why}")
+
+
+def interleave(
+    systems: Sequence[System],
+    record_of: Callable[[System], Record],
+    results: Results,
+    rounds: int,
+    prepare: Callable[[System], Prepared],
+    once: Callable[[System, Prepared, Record], None],
+) -> None:
+    """So many rounds of `once` for each system in turn, after `prepare`."""
+    left: list[tuple[System, Prepared, Record]] = []
+    for system in systems:
+        record = record_of(system)
+        with failing(results, record.measure, system) as alive:
+            left.append((system, prepare(system), record))
+    for _ in range(rounds):
+        for entry in list(left):
+            with failing(results, entry[2].measure, entry[0]) as alive:
+                once(*entry)
+            if not alive:
+                left.remove(entry)
+
+
+@contextmanager
+def failing(results: Results, measure: str, system: System) -> Iterator[list[bool]]:
+    """Note a target's failure; what is given is empty after one."""
+    alive = [True]
+    try:
+        yield alive
+    except (NotRunning, *MISHAPS) as error:
+        alive.clear()
+        skip(results, measure, system.target, system.pair, error)

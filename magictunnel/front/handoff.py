@@ -1,0 +1,165 @@
+"""Between workers: connections handed over whole, and word of what has changed, over a socket of each in one folder.
+
+A connection whose next request belongs to another worker goes there with the bytes that were read of it, between two
+requests. What one worker says to another is one message on a connection of its own: a head, and so many bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import struct
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import anyio
+from anyio.abc import SocketStream, UNIXSocketStream
+
+from magictunnel.front.workers import Sorter, Worker
+
+_HEAD = struct.Struct("!cI")
+"""The kind of a message, and the bytes that follow."""
+_REQUEST, _NEWS = b"r", b"n"
+_MAX_NEWS = 1024 * 1024
+"""Bytes."""
+_MORE = 1024 * 1024
+"""Bytes that may have come with a request beside its body."""
+_PATIENCE = 5.0
+"""Seconds for one message; workers that take longer are gone, or as good as."""
+
+Adopt = Callable[[socket.socket, bytes], Awaitable[None]]
+"""Takes a connection with what was read of it."""
+
+logger = logging.getLogger(__name__)
+
+
+class Handoff:
+    """The ways from one worker to the others."""
+
+    def __init__(self, worker: Worker, folder: Path, max_body: int) -> None:
+        """`folder`: where the sockets are; nobody else may be able to open it. `max_body`: bytes in one request."""
+        self.worker = worker
+        self.max_body = max_body
+        self._folder = folder
+
+    async def give(self, number: int, fd: int, request: bytes) -> bool:
+        """Hand a connection to the worker of that number; False: it did not take it."""
+        is_given = False
+        try:
+            with anyio.fail_after(_PATIENCE):
+                async with await anyio.connect_unix(self._path(number)) as other:
+                    await other.send_fds(_HEAD.pack(_REQUEST, len(request)), [fd])
+                    await other.send(request)
+                    is_given = True  # whatever comes now: two must not answer
+        except (OSError, TimeoutError, anyio.BrokenResourceError) as error:
+            logger.info("worker %d takes no connection (%s): its request is answered here", number, error)
+        return is_given
+
+    async def tell(self, news: bytes) -> None:
+        """Tell all others; those that do not listen now come up anew, and know."""
+        async with anyio.create_task_group() as tasks:
+            for number in range(1, self.worker.of + 1):
+                if number != self.worker.number:
+                    tasks.start_soon(self._tell, number, news)
+
+    async def _tell(self, number: int, news: bytes) -> None:
+        with suppress(OSError, TimeoutError, anyio.BrokenResourceError), anyio.fail_after(_PATIENCE):
+            async with await anyio.connect_unix(self._path(number)) as other:
+                await other.send(_HEAD.pack(_NEWS, len(news)) + news)
+
+    async def serve(self, adopt: Adopt, hear: Callable[[bytes], None]) -> None:
+        """Take what others hand over and tell, until cancelled."""
+        path = self._path(self.worker.number)
+        path.unlink(missing_ok=True)  # of the worker that had our number before
+        listener = await anyio.create_unix_listener(path, mode=0o600, backlog=1_024)
+        try:
+            async with listener:
+                await listener.serve(partial(self._take, adopt, hear))
+        finally:
+            path.unlink(missing_ok=True)
+
+    async def _take(self, adopt: Adopt, hear: Callable[[bytes], None], stream: SocketStream) -> None:
+        """One message. What is not as it should be is dropped, and so is a connection that came with it."""
+        assert isinstance(stream, UNIXSocketStream)
+        fds: list[int] = []
+        try:
+            async with stream:
+                with anyio.fail_after(_PATIENCE):
+                    head, fds = await stream.receive_fds(_HEAD.size, 1)
+                    for fd in fds:
+                        os.set_inheritable(fd, False)
+                    kind, size = _HEAD.unpack(head)
+                    if kind == _REQUEST and fds and size <= self.max_body + _MORE:
+                        request = await _whole(stream, size)
+                        await adopt(socket.socket(fileno=fds.pop()), request)
+                    elif kind == _NEWS and not fds and size <= _MAX_NEWS:
+                        hear(await _whole(stream, size))
+                    else:
+                        raise ValueError("this is no message of a worker")
+        except (OSError, ValueError, struct.error, TimeoutError, anyio.EndOfStream, anyio.BrokenResourceError) as error:
+            logger.warning("what another worker sent is dropped: %r", error)
+        finally:
+            for fd in fds:
+                os.close(fd)
+
+    def _path(self, number: int) -> Path:
+        return self._folder / str(number)
+
+
+async def _whole(stream: SocketStream, size: int) -> bytes:
+    received = bytearray()
+    while len(received) < size:
+        received += await stream.receive(min(size - len(received), 1024 * 1024))
+    return bytes(received)
+
+
+class Door:
+    """Where the requests of one connection come in; when one belongs to another worker, the connection goes there."""
+
+    def __init__(self, handoff: Handoff, begin: Callable[[bytes], None]) -> None:
+        """`begin`: reads a request that is answered here."""
+        self._handoff = handoff
+        self._begin = begin
+        self._sorter = Sorter(handoff.worker, handoff.max_body)
+
+    @property
+    def is_in_body(self) -> bool:
+        """Whether a request has come but for the rest of its body."""
+        return self._sorter.is_in_body
+
+    def read(self, data: bytes, transport: asyncio.Transport) -> Coroutine[None, None, None] | None:
+        """Take in what came between two requests. A coroutine: what is to be done before anything else is read."""
+        taken = self._sorter.take(data)
+        if taken is None:
+            return None
+        number, request = taken
+        # Whoever asks on before it has read the last answer goes without: that answer is still ours to send.
+        is_ours = number == self._handoff.worker.number or transport.get_write_buffer_size() > 0
+        if is_ours or (fd := _copied(transport)) is None:
+            self._begin(request)
+            return None
+        transport.pause_reading()
+        return self._leave(number, fd, request, transport)
+
+    async def _leave(self, number: int, fd: int, request: bytes, transport: asyncio.Transport) -> None:
+        try:
+            is_gone = await self._handoff.give(number, fd, request)
+        finally:
+            os.close(fd)
+        if is_gone:
+            transport.close()
+        elif not transport.is_closing():
+            transport.resume_reading()
+            self._begin(request)
+
+
+def _copied(transport: asyncio.Transport) -> int | None:
+    """A descriptor of our own (that of the transport is reused once its client has gone); None: none is left."""
+    try:
+        return os.dup(transport.get_extra_info("socket").fileno())
+    except OSError:
+        return None

@@ -1,0 +1,135 @@
+"""The head of an HTTP request, as far as a hot request needs it read. Pure.
+
+Only what is as ordinary as can be is understood. All else is somebody else's to read, so nothing has to be guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+from mcp.shared.inbound import MCP_METHOD_HEADER, MCP_NAME_HEADER, MCP_PARAM_HEADER_PREFIX, MCP_PROTOCOL_VERSION_HEADER
+
+MAX_HEAD = 8_192
+"""Bytes of a head that is looked at."""
+_START = b"POST /mcp HTTP/1.1\r\n"
+_END = b"\r\n\r\n"
+_LINE = re.compile(
+    rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*"
+    rb"([\x21-\x7e\x80-\xff](?:[\x20-\x7e\x80-\xff\t]*[\x21-\x7e\x80-\xff])?)?[ \t]*"
+)
+_FIRST_LINE = re.compile(rb"[A-Z]{3,7} [\x21-\x7e]+ HTTP/1\.1\r\n")
+_UPGRADE = re.compile(rb"\r\n(?:upgrade|http2-settings):[^\r\n]*", re.IGNORECASE)
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,15})[ \t]*(?=\r\n|$)", re.IGNORECASE)
+_CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
+_CONNECTION = re.compile(rb"\r\nconnection:[^\r\n]*", re.IGNORECASE)
+_PARAM = MCP_PARAM_HEADER_PREFIX.lower().encode()
+_ROUTING = (MCP_PROTOCOL_VERSION_HEADER, MCP_METHOD_HEADER, MCP_NAME_HEADER)
+_LOOPBACK = re.compile(rb"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?")
+_UNUSUAL = frozenset({b"origin", b"transfer-encoding", b"expect", b"content-encoding", b"trailer", b"te"})
+
+
+class Head(NamedTuple):
+    """What the head of a hot request says."""
+
+    length: int
+    """Bytes of its body."""
+    version: str
+    """Of the protocol; empty where it does not say."""
+    session: str
+    """The id of its session of the handshake era; empty where it names none."""
+    routing: Mapping[str, str]
+    """The headers by which requests of the stateless era are routed, by name in lower case."""
+    mirrors: bool
+    """Whether arguments stand in it."""
+
+
+def is_unfinished(data: bytes) -> bool:
+    """Whether a request begins with `data` whose head may still come whole."""
+    is_open = len(data) < MAX_HEAD and _END not in data and data.count(b"\n") == data.count(b"\r\n")
+    return is_open and _FIRST_LINE.match(data) is not None
+
+
+def end_of(data: bytes) -> int:
+    """Where the request ends that `data` begins with, if its head says so; else where `data` ends."""
+    end = data.find(_END, 0, MAX_HEAD)
+    lengths = _LENGTH.findall(data[:end]) if end >= 0 else []
+    if end < 0 or _CHUNKED.search(data, 0, end) or len(lengths) > 1:
+        return len(data)
+    return min(len(data), end + len(_END) + int(lengths[0] if lengths else 0))
+
+
+def without_upgrade(data: bytes) -> bytes:
+    """A request without its wish for another protocol, of which we have none: that may be overlooked (RFC 9110, 7.8),
+    while uvicorn's parser stops where the other protocol would begin.
+    """
+    end = data.find(_END, 0, MAX_HEAD)
+    if end < 0 or _UPGRADE.search(data, 0, end) is None:
+        return data
+    is_last = b"close" in b"".join(_CONNECTION.findall(data[:end])).lower()
+    head = _CONNECTION.sub(b"", _UPGRADE.sub(b"", data[:end]))
+    return head + (b"\r\nConnection: close" if is_last else b"") + data[end:]
+
+
+def split(data: bytes) -> tuple[Head, bytes] | None:
+    """The head of a request that `data` begins with, and what follows; None if it is not whole, or not ordinary."""
+    if not data.startswith(_START):
+        return None
+    end = data.find(_END, len(_START), MAX_HEAD)
+    if end < 0:
+        return None
+    head = head_of(data[len(_START) : end])
+    return None if head is None else (head, data[end + len(_END) :])
+
+
+@lru_cache(1_024)
+def head_of(lines: bytes) -> Head | None:
+    """What the header lines of a request say, if they are ordinary; clients write the same ones again and again."""
+    headers: dict[bytes, bytes] = {}
+    for line in lines.split(b"\r\n"):
+        found = _LINE.fullmatch(line)
+        if found is None or (name := found.group(1).lower()) in headers:
+            return None
+        headers[name] = found.group(2) or b""
+    length = headers.get(b"content-length", b"")
+    if not _is_ordinary(headers) or not length.isdigit() or len(length) > 9:
+        return None
+    routing = {name: headers[key].decode("latin-1") for name in _ROUTING if (key := name.encode()) in headers}
+    session = headers.get(b"mcp-session-id", b"").decode("latin-1")
+    mirrors = any(name.startswith(_PARAM) for name in headers)
+    return Head(int(length), routing.get(MCP_PROTOCOL_VERSION_HEADER, ""), session, routing, mirrors)
+
+
+def _is_ordinary(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether a request is meant for us, by no page of another site, is JSON, and takes an answer of either kind."""
+    accepted = {part.split(b";")[0].strip().lower() for part in headers.get(b"accept", b"").split(b",")}
+    options = {part.strip().lower() for part in headers.get(b"connection", b"").split(b",")}
+    return (
+        _UNUSUAL.isdisjoint(headers)
+        and options <= {b"", b"keep-alive", b"upgrade", b"http2-settings"}
+        and _LOOPBACK.fullmatch(headers.get(b"host", b"")) is not None
+        and headers.get(b"content-type", b"").split(b";")[0].strip().lower() == b"application/json"
+        and accepted >= {b"application/json", b"text/event-stream"}
+    )
+
+
+def trimmed(raw: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Headers without white space around their values, which belongs to none of them; one parser leaves it there."""
+    return [(name, value.strip(b" \t")) for name, value in raw]
+
+
+def response(status: bytes, more: bytes, session: str, length: int) -> bytes:
+    """The head of a JSON answer; `more`: header lines that all answers have."""
+    named = b"mcp-session-id: " + session.encode("latin-1") + b"\r\n" if session else b""
+    return (
+        b"HTTP/1.1 "
+        + status
+        + b"\r\n"
+        + more
+        + named
+        + b"content-type: application/json\r\ncontent-length: "
+        + str(length).encode()
+        + _END
+    )

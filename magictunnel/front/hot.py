@@ -1,0 +1,156 @@
+"""Requests that are made all the time, over HTTP: which they are, and their answers, beside the SDK.
+
+Whatever is unusual about a request goes to the SDK as it came. So does a call that turns out to have something to say
+before its answer, or to take long: the SDK then carries on what has begun, with all that a stream of events can do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from time import monotonic
+from typing import NamedTuple
+
+from mcp.server.connection import Connection
+from mcp.shared.dispatcher import as_request_id
+from mcp.shared.exceptions import MCPError
+from mcp.shared.inbound import ERROR_CODE_HTTP_STATUS, InboundModernRoute, classify_inbound_request
+from mcp_types import RequestId
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
+
+from magictunnel.catalog.model import EMPTY, Json
+from magictunnel.front.carried import Carried
+from magictunnel.front.decode import CALLS, COMPLETE, LISTS
+from magictunnel.front.head import Head
+from magictunnel.front.inbound import Inbound
+from magictunnel.front.server import FrontServer
+from magictunnel.wire.codec import Text, is_writable, loads
+from magictunnel.wire.messages import Unsent, error_data, error_line, result_line
+from magictunnel.wire.peer import CANCELLED
+
+HOT = frozenset({*LISTS, *CALLS, COMPLETE})
+_SEEN_SO_OFTEN = 4
+"""How often within the time after which an idle session ends the SDK sees one that is in use."""
+_GIVEN_UP = MCPError(code=-32800, message="Request cancelled")
+"""What the SDK answers a cancelled request of the handshake era with, whose stream has to end somehow."""
+
+
+class Asked(NamedTuple):
+    """A hot request as its client sent it."""
+
+    method: str
+    params: Json
+    number: RequestId
+    session: str
+    connection: Connection | None
+    """That of its session; None in the stateless era."""
+
+    @property
+    def stateless(self) -> bool:
+        return self.connection is None
+
+
+class HotRequests:
+    """Tells which requests are hot, and answers them."""
+
+    def __init__(self, server: FrontServer, idle_timeout: float) -> None:
+        """`idle_timeout`: seconds after which the SDK ends a session that it has seen nothing of."""
+        self._server = server
+        self._unseen = idle_timeout / _SEEN_SO_OFTEN
+        self._seen: dict[str, float] = {}
+        """When the SDK last saw a request of each session."""
+        self._under_way: dict[tuple[str, RequestId], Carried] = {}
+
+    def asked(self, head: Head, body: bytes) -> Asked | None:
+        """The hot request in a body; None: what it is, the SDK may find out."""
+        try:
+            message = loads(body)
+        except ValueError:
+            return None
+        if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
+            return None
+        method, params, number = message.get("method"), message.get("params", {}), as_request_id(message.get("id"))
+        if not isinstance(params, dict) or not isinstance(method, str) or not _is_text(number):
+            return None
+        if not isinstance(params.get("_meta", EMPTY), Mapping):
+            return None
+        if method == CANCELLED:
+            self._cancel(head, as_request_id(params.get("requestId")))
+        if method not in HOT or number is None:
+            return None
+        if head.version in MODERN_PROTOCOL_VERSIONS:
+            return Asked(method, params, number, "", None) if self._is_right(head, message) else None
+        connection = self._connection(head)
+        return Asked(method, params, number, head.session, connection) if connection else None
+
+    async def answer(self, asked: Asked, carried: Carried) -> Json | MCPError:
+        """What a request is answered with; `carried` is its channel, and gives it up when its client does."""
+        key = (asked.session, asked.number)
+        if asked.session:
+            self._under_way[key] = carried
+        try:
+            return await self._server.handlers.answer(
+                Inbound(
+                    asked.method,
+                    asked.params,
+                    asked.number,
+                    carried,
+                    asked.connection,
+                    stateless=asked.stateless,
+                    let_go=None if asked.stateless else carried.let_go,
+                )
+            )
+        except MCPError as error:
+            return error
+        except asyncio.CancelledError:
+            if not carried.is_given_up:
+                raise
+            carried.survive()
+            return _GIVEN_UP
+        except Exception as error:  # noqa: BLE001 whatever it is becomes an answer
+            return error_data(error)
+        finally:
+            if asked.session and self._under_way.get(key) is carried:
+                del self._under_way[key]
+
+    def _connection(self, head: Head) -> Connection | None:
+        """The session of the handshake era that a request belongs to; None: the SDK is to see this one."""
+        if head.version and head.version not in HANDSHAKE_PROTOCOL_VERSIONS:
+            return None
+        connection = self._server.handlers.sessions.over_http(head.session)
+        if connection is None or not connection.initialize_accepted:
+            self._seen.pop(head.session, None)
+            return None
+        now = monotonic()
+        if now - self._seen.get(head.session, float("-inf")) > self._unseen:  # or it would seem idle
+            self._seen[head.session] = now
+            return None
+        return connection
+
+    def _is_right(self, head: Head, message: Json) -> bool:
+        """Whether a request of the stateless era says the same in its head and its body."""
+        if not isinstance(classify_inbound_request(message, headers=head.routing), InboundModernRoute):
+            return False
+        is_mirrored = head.mirrors or self._server.mirrors(message["params"].get("name"))
+        return not (is_mirrored and message["method"] == "tools/call")
+
+    def _cancel(self, head: Head, number: RequestId | None) -> None:
+        known = self._under_way.get((head.session, number)) if head.session and number is not None else None
+        if known is not None and not known.is_handed_over:
+            known.give_up()
+
+
+def _is_text(number: RequestId | None) -> bool:
+    """Whether an id can be written as JSON: one may hold half a character."""
+    return not isinstance(number, str) or number.isascii() or is_writable(number)
+
+
+def written(asked: Asked, outcome: Json | MCPError) -> tuple[int, tuple[Text, ...]]:
+    """An answer's status and body, in pieces."""
+    if not isinstance(outcome, MCPError):
+        try:
+            return 200, result_line(asked.number, outcome)
+        except Unsent as error:
+            outcome = error_data(error)
+    status = ERROR_CODE_HTTP_STATUS.get(outcome.code, 200) if asked.stateless else 200
+    return status, error_line(asked.number, outcome)

@@ -1,0 +1,167 @@
+"""JSON as it crosses a wire: read and written fast, with nothing lost that JSON can say.
+
+orjson does nearly all of it. It makes floats of integers beyond 64 bits and refuses escaped halves of characters, so
+what may hold either is read by the standard library instead, which is slower and keeps both.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from pydantic_core import to_json
+
+from magictunnel.catalog.model import Json
+
+MAX_DEPTH = 254
+"""Levels of objects and lists that can be written."""
+Text = bytes | memoryview
+"""JSON in UTF-8; of a large message, a view of it, for it is not to be in memory twice."""
+_LARGE = 64 * 1024
+_ENVELOPES = 8
+"""Levels of JSON that may still come around what is looked at alone."""
+
+_TO_DIGITS = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else 32 for byte in range(256))
+_LONG_NUMBER = b"0" * 19
+_ID = rb'(-?(?:0|[1-9][0-9]{0,17})|"[ !#-\[\]-~]{0,255}")'
+_QUOTE = ord('"')
+_RESULT = re.compile(rb'\{"jsonrpc":"2\.0","id":' + _ID + rb',"result":(\{.*\})\}\s*\Z', re.DOTALL)
+_RESULT_FIRST = re.compile(rb'\{"result":(\{.*\}),"jsonrpc":"2\.0","id":' + _ID + rb"\}\s*\Z", re.DOTALL)
+"""How SDKs write an answer: Python's, and TypeScript's."""
+_ANSWER = re.compile(rb'\{"jsonrpc":\s*"2\.0",\s*"id":\s*' + _ID + rb',\s*"(?:result|error)":')
+
+
+class Raw(dict[str, Any]):
+    """An object that knows the JSON it was read from, so that passing it on needs no writing and changes no digit.
+
+    It is never changed in place; whatever is made of it (`|`, a comprehension) is a plain dict.
+    """
+
+    __slots__ = ("text",)
+
+    def __init__(self, value: Json, text: Text) -> None:
+        super().__init__(value)
+        self.text = text
+
+
+def loads(text: bytes) -> Any:
+    """The value that JSON text stands for.
+
+    Raises:
+        ValueError: it is not JSON in UTF-8, or nested too deep.
+    """
+    return _loaded(text, _no_matter)
+
+
+def _loaded(text: Text, on_no_number: Callable[[str], float]) -> Any:
+    """`on_no_number`: told of `NaN` and such, which some write although JSON has no such numbers."""
+    if _LONG_NUMBER not in bytes(text).translate(_TO_DIGITS):
+        try:
+            return orjson.loads(text)
+        except orjson.JSONDecodeError:
+            pass  # is it wrong, or only more than orjson takes?
+    try:
+        return json.loads(str(text, "utf-8"), parse_constant=on_no_number)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+
+
+def _no_matter(constant: str) -> float:
+    return float(constant)
+
+
+def _no_number(constant: str) -> float:
+    raise ValueError(f"{constant} is no number in JSON")
+
+
+def dumps(value: Any) -> bytes:
+    """`value` as JSON on one line; numbers that JSON does not have become null.
+
+    Raises:
+        ValueError: it holds half a character, is nested too deep, or is no JSON value.
+    """
+    if type(value) is Raw:
+        return bytes(value.text)
+    try:
+        return orjson.dumps(value)
+    except TypeError as error:
+        return _dumps_slowly(value, error)
+
+
+def is_writable(value: Any) -> bool:
+    """Whether a JSON value can be sent as part of a message, by us or by the SDK, which takes less."""
+    for _ in range(_ENVELOPES):
+        value = [value]
+    try:
+        to_json(value)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _dumps_slowly(value: Any, refused: TypeError) -> bytes:
+    """What orjson refuses, unless nobody could write it."""
+    if "64-bit" not in str(refused):
+        raise ValueError(_why(refused)) from refused
+    try:
+        text = json.dumps(_finite(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return text.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(_why(error)) from error
+
+
+def _finite(value: Any, depth: int = 0) -> Any:
+    if depth > MAX_DEPTH:
+        raise RecursionError
+    if isinstance(value, dict):
+        return {key: _finite(one, depth + 1) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_finite(one, depth + 1) for one in value]
+    return None if isinstance(value, float) and (value != value or value in (float("inf"), -float("inf"))) else value
+
+
+def _why(error: Exception) -> str:
+    text = str(error)
+    if "surrogate" in text:
+        return "a text holds half a character (a lone surrogate)"
+    if isinstance(error, RecursionError) or "ecursion" in text:
+        return "it is nested too deep"
+    return ascii(text[:200])
+
+
+def message(line: bytes) -> Json:
+    """One JSON-RPC message; the result of an answer, where it is written as SDKs write it, knows its own text.
+
+    Raises:
+        ValueError: it is no JSON object.
+    """
+    if found := _RESULT.match(line):
+        number, span = found.group(1), found.span(2)
+    elif found := _RESULT_FIRST.match(line):
+        number, span = found.group(2), found.span(1)
+    else:
+        return _object(loads(line))
+    text: Text = line[slice(*span)] if len(line) < _LARGE else memoryview(line)[slice(*span)]
+    try:
+        # By itself: if this is one value, then nothing else in the line can pose as a part of the message.
+        result = _loaded(text, _no_number)
+    except ValueError:
+        return _object(loads(line))
+    is_one_line = line.find(b"\n", *span) < 0 and line.find(b"\r", *span) < 0
+    known = loads(number) if number[0] == _QUOTE else int(number)
+    return {"jsonrpc": "2.0", "id": known, "result": Raw(result, text) if is_one_line else result}
+
+
+def answered_number(line: bytes) -> int | str | None:
+    """The id of an answer that cannot be read, so that whoever waits for it can be told; None if it shows none."""
+    found = _ANSWER.match(line)
+    return None if found is None else loads(found.group(1))
+
+
+def _object(value: Any) -> Json:
+    if not isinstance(value, dict):
+        raise ValueError("not an object")
+    return value

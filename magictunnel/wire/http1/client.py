@@ -1,0 +1,96 @@
+"""Exchanges with one server: a request, its response, and the redirect between them that may be followed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from magictunnel.wire.http1.address import Address
+from magictunnel.wire.http1.connection import Connection, Receiver
+from magictunnel.wire.http1.head import Head, head, start_of_head, without
+from magictunnel.wire.http1.pool import Pool
+
+
+class Awaited(Receiver, Protocol):
+    """Takes a response for whoever waits for it."""
+
+    connection: Connection | None
+    outcome: asyncio.Future[Any]
+
+    @property
+    def head(self) -> Head: ...
+
+    def renew(self) -> None:
+        """Take another response instead."""
+        ...
+
+    def abandon(self) -> None:
+        """Nobody waits any more."""
+        ...
+
+
+class Client:
+    """Whatever is sent goes to one origin, with the headers that were configured for it."""
+
+    def __init__(self, address: Address, configured: Mapping[str, str]) -> None:
+        """Raises BadHeader if the address or a header has characters that HTTP does not allow."""
+        self.address = address
+        self._configured = {name.lower(): value for name, value in configured.items()}
+        self._starts: dict[tuple[str, frozenset[str]], str] = {}
+        self._pool = Pool(address)
+        self._start("POST", {})
+
+    def close(self) -> None:
+        """End all connections."""
+        self._pool.close()
+
+    async def exchange(self, method: str, fields: Mapping[str, str], body: bytes | None, reply: Awaited) -> Any:
+        """Send a request, and wait for what becomes of it: the outcome of `reply`.
+
+        Raises:
+            BadHeader: one of `fields` is none. Nothing was sent.
+            Unreachable: nothing was sent.
+        """
+        outcome = await self._sent(method, fields, body, reply)
+        if 300 <= reply.head.status < 400 and self._follow(reply.head):
+            reply.renew()
+            outcome = await self._sent(method, fields, body, reply)
+        return outcome
+
+    def refusal(self, head: Head) -> str:
+        """Why the redirect that this response is was not followed; empty if it is none."""
+        return self.address.refusal(head.status, head.get(b"location"))
+
+    async def _sent(self, method: str, fields: Mapping[str, str], body: bytes | None, reply: Awaited) -> Any:
+        try:
+            whole = head(self._start(method, fields), fields, None if body is None else len(body))
+            connection = self._pool.take() or await self._pool.connect()
+            if not reply.outcome.done():
+                reply.connection = connection
+                await connection.send(whole, body or b"", reply)
+            else:
+                connection.close()
+            return await reply.outcome
+        except asyncio.CancelledError:
+            reply.abandon()
+            raise
+
+    def _start(self, method: str, fields: Mapping[str, str]) -> str:
+        """What the head begins with; what a message says itself counts for more than what was configured."""
+        overlap = frozenset(self._configured.keys() & fields.keys())
+        start = self._starts.get((method, overlap))
+        if start is None:
+            start = start_of_head(method, self.address, without(self._configured, overlap))
+            self._starts[method, overlap] = start
+        return start
+
+    def _follow(self, head: Head) -> bool:
+        """Go where a redirect leads, now and from now on, if that is within our origin: nothing has been executed."""
+        moved = self.address.redirected(head.status, head.get(b"location"))
+        if moved is None:
+            return False
+        self.address = moved
+        self._starts.clear()
+        self._pool.move(moved)
+        return True

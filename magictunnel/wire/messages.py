@@ -1,0 +1,99 @@
+"""JSON-RPC messages as bytes, and what their errors mean. Pure."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from mcp.shared.exceptions import MCPError
+from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, RequestId
+from pydantic import ValidationError
+
+from magictunnel.catalog.model import Json
+from magictunnel.errors import BadParams
+from magictunnel.wire.codec import Raw, Text, dumps
+
+logger = logging.getLogger(__name__)
+
+
+class Unsent(Exception):
+    """A message cannot be written as JSON."""
+
+
+def request_line(number: RequestId, method: str, params: Mapping[str, Any] | None) -> bytes:
+    """A request, newline included.
+
+    Raises:
+        BadParams: it cannot be written.
+    """
+    message: Json = {"jsonrpc": "2.0", "id": number, "method": method}
+    try:
+        return dumps(message | {"params": params} if params else message) + b"\n"
+    except ValueError as error:
+        raise unsent(str(error)) from error
+
+
+def unsent(why: str) -> BadParams:
+    """What a request that could not be written is answered with."""
+    return BadParams(
+        f"the request cannot be written as JSON, and was not sent: {why}",
+        hint="send whole Unicode characters, nested less than 200 deep",
+    )
+
+
+def notification_line(method: str, params: Mapping[str, Any] | None) -> bytes:
+    """A notification, newline included. Raises Unsent."""
+    message: Json = {"jsonrpc": "2.0", "method": method}
+    return _written(message | {"params": params} if params is not None else message) + b"\n"
+
+
+def result_line(number: RequestId, result: Json) -> tuple[Text, ...]:
+    """An answer in pieces, newline included; a result that knows its own text goes out as that. Raises Unsent."""
+    text: Text = result.text if type(result) is Raw else _written(result)
+    return b'{"jsonrpc":"2.0","id":' + _written(number) + b',"result":', text, b"}\n"
+
+
+def error_line(number: RequestId, error: MCPError) -> tuple[Text, ...]:
+    """An error as an answer, newline included; without its data, if that cannot be written."""
+    told = {"code": error.code, "message": error.message}
+    envelope: Json = {"jsonrpc": "2.0", "id": number}
+    try:
+        data = {} if error.error.data is None else {"data": error.error.data}
+        return (_written(envelope | {"error": told | data}) + b"\n",)
+    except Unsent:
+        return (_written(envelope | {"error": told | {"message": ascii(error.message)}}) + b"\n",)
+
+
+def _written(value: Any) -> bytes:
+    try:
+        return dumps(value)
+    except ValueError as error:
+        raise Unsent(f"cannot be written as JSON: {error}") from error
+
+
+def error_of_answer(message: Json) -> MCPError | None:
+    """The error that a message answers with; None if with a result."""
+    error = message.get("error")
+    if error is None:
+        return None
+    error = error if isinstance(error, dict) else {}
+    code, text = error.get("code"), error.get("message")
+    is_code = isinstance(code, int) and not isinstance(code, bool)
+    return MCPError(
+        code=code if is_code else INTERNAL_ERROR,  # type: ignore[arg-type]
+        message=text if isinstance(text, str) else "an error without a message",
+        data=error.get("data"),
+    )
+
+
+def error_data(error: Exception) -> MCPError:
+    """What a request is answered with that raised `error`; only what is meant for the other side is told to it."""
+    if isinstance(error, MCPError):
+        return error
+    if isinstance(error, ValidationError):
+        return MCPError(code=INVALID_PARAMS, message="Invalid request parameters", data="")
+    if isinstance(error, Unsent):
+        return MCPError(code=INTERNAL_ERROR, message=f"the answer {error}")
+    logger.error("a request could not be answered", exc_info=error)
+    return MCPError(code=INTERNAL_ERROR, message="Internal server error")

@@ -1,0 +1,360 @@
+"""JSON-RPC with whoever is at the other end of two pipes, both ways: futures by id, and no model on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import nullcontext
+from itertools import count
+from typing import Any, Protocol
+
+import anyio
+import anyio.abc
+from mcp.shared.dispatcher import (
+    CallOptions,
+    OnNotify,
+    OnNotifyIntercept,
+    OnRequest,
+    as_request_id,
+    coerce_request_id,
+    run_notify_intercept,
+)
+from mcp.shared.exceptions import MCPError
+from mcp_types import CONNECTION_CLOSED, PARSE_ERROR, REQUEST_TIMEOUT, RequestId
+
+from magictunnel.catalog.model import Json
+from magictunnel.wire.asked import Asked
+from magictunnel.wire.base import Wire
+from magictunnel.wire.codec import Text, answered_number, is_writable
+from magictunnel.wire.codec import message as message_of
+from magictunnel.wire.crew import Crew
+from magictunnel.wire.messages import (
+    Unsent,
+    error_data,
+    error_line,
+    error_of_answer,
+    notification_line,
+    request_line,
+    result_line,
+)
+
+CANCELLED = "notifications/cancelled"
+MAX_AT_ONCE = 4_096
+"""Requests of the other side that are handled at a time; while there are more, it is not read."""
+
+_FOREVER = nullcontext()
+
+logger = logging.getLogger(__name__)
+
+Take = Callable[[Asked], Awaitable[Json] | None]
+"""Answers a request of the other side, or returns None to leave it to whoever runs the connection."""
+
+
+class Outlet(Protocol):
+    """Where lines go."""
+
+    @property
+    def is_full(self) -> bool: ...
+
+    def write(self, *pieces: Text) -> None: ...
+
+    async def drained(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Inlet(Protocol):
+    """Where lines come from."""
+
+    def pause(self, is_paused: bool, /) -> None: ...
+
+
+class Peer(Wire):
+    """See `mcp.shared.dispatcher.Dispatcher`. Whoever reads the other pipe gives each line to `received`."""
+
+    def __init__(
+        self,
+        outlet: Outlet,
+        *,
+        on_junk: Callable[[bytes], None],
+        take: Take = lambda _asked: None,
+        inline: frozenset[str] = frozenset(),
+    ) -> None:
+        """`on_junk`: told of each line that is no message. `inline`: requests that hold up what comes after them."""
+        self._outlet = outlet
+        self._on_junk = on_junk
+        self._take = take
+        self._inline = inline
+        self._numbers = count(1)
+        self._pending: dict[RequestId, asyncio.Future[Json]] = {}
+        self._in_flight: dict[RequestId, tuple[Asked, asyncio.Task[None]]] = {}
+        self._crew = Crew()
+        self._early: deque[Json] = deque()
+        self._is_held = True
+        """Whether what comes has to wait: nobody runs this yet, or something before it comes first."""
+        self.inlet: Inlet | None = None
+        """What reads the other pipe; without it, it is never told to wait."""
+        self._is_eased = False
+        """Whether it is told to wait."""
+        self._over = asyncio.Event()
+        self._on_request: OnRequest | None = None
+        self._on_notify: OnNotify | None = None
+        self._intercept: OnNotifyIntercept | None = None
+
+    async def run(
+        self,
+        on_request: OnRequest,
+        on_notify: OnNotify,
+        on_notify_intercept: OnNotifyIntercept | None = None,
+        *,
+        task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """See `Dispatcher.run`; ends when the other side is gone."""
+        self._on_request, self._on_notify, self._intercept = on_request, on_notify, on_notify_intercept
+        try:
+            task_status.started()
+            self._go_on()
+            await self._over.wait()
+        finally:
+            self.end()
+            with anyio.CancelScope(shield=True):
+                await self._crew.end()
+            self._outlet.close()
+
+    def end(self) -> None:
+        """The other side is gone, or is to be heard no more: whoever waits for an answer of it hears so."""
+        # Before those who wait hear of it: whoever tries again at once must not be given this connection.
+        self.closed()
+        self._over.set()
+        for future in self._pending.values():
+            if not future.done():
+                future.set_exception(_closed())
+                future.exception()  # whoever waited may have gone
+        self._pending.clear()
+
+    async def send_raw_request(
+        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
+    ) -> dict[str, Any]:
+        """See `Outbound.send_raw_request`.
+
+        Raises:
+            MCPError: the other side's own error; `CONNECTION_CLOSED` if it is gone.
+            BadParams: it cannot be written. Nothing was sent.
+        """
+        opts = opts or {}
+        if self.is_closed:
+            raise _closed()
+        number = opts.get("request_id")
+        if number is None:
+            number = next(self._numbers)
+        key = number if type(number) is int else coerce_request_id(number)
+        if key in self._pending:
+            raise ValueError(f"request id {number!r} is already in flight")
+        line = request_line(number, method, params)
+        future: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
+        self._pending[key] = future
+        seconds, is_sent = opts.get("timeout"), False
+        try:
+            async with _FOREVER if seconds is None else asyncio.timeout(seconds):
+                if self._outlet.is_full:
+                    await self._outlet.drained()
+                is_sent = not self.is_closed  # if it is, the future says so
+                if is_sent:
+                    self._outlet.write(line)
+                return await future
+        except (asyncio.CancelledError, TimeoutError) as error:
+            if is_sent and opts.get("cancel_on_abandon", True) and not self.is_closed:
+                self._outlet.write(notification_line(CANCELLED, {"requestId": number, "reason": "not waited for"}))
+            if isinstance(error, TimeoutError):
+                raise MCPError(code=REQUEST_TIMEOUT, message=f"Request {method!r} timed out") from None
+            raise
+        finally:
+            self._pending.pop(key, None)
+
+    async def notify(self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None) -> None:
+        """See `Outbound.notify`; what cannot be written is dropped."""
+        del opts
+        try:
+            line = notification_line(method, params)
+        except Unsent as error:
+            self.lost(f"{method!a:.80} {error}")
+            return
+        if self._outlet.is_full:
+            await self._outlet.drained()
+        if not self.is_closed:
+            self._outlet.write(line)
+
+    def received(self, line: bytes) -> None:
+        """One line of the other side. Answers are taken at once; what it asks and tells waits until `run`."""
+        try:
+            message = message_of(line)
+        except ValueError as error:
+            self._unread(line, error)
+            return
+        method = message.get("method")
+        if method is None:
+            self._answered(message, line)
+        elif not isinstance(method, str) or message.get("jsonrpc") != "2.0" or not _is_answerable(message):
+            self._on_junk(line)
+        elif self._is_held and method != CANCELLED:
+            self._early.append(message)
+            self._ease()
+        else:
+            self._handle(message)
+
+    def _unread(self, line: bytes, error: ValueError) -> None:
+        """What is no message is skipped; an answer that cannot be read is an error for whoever waits for it."""
+        number = answered_number(line)
+        if number is None:
+            self._on_junk(line)
+            return
+        told = {"code": PARSE_ERROR, "message": f"the answer cannot be read: {error}"}
+        self._answered({"jsonrpc": "2.0", "id": number, "error": told}, line)
+
+    def _go_on(self) -> None:
+        """Handle what has come meanwhile, until something has to wait for it again."""
+        self._is_held = False
+        while self._early and not self._is_held:
+            self._handle(self._early.popleft())
+        self._ease()
+
+    def _ease(self) -> None:
+        """Read no more while there is more to do than anybody could want at once."""
+        if self.inlet is not None:
+            self._is_eased = len(self._crew) + len(self._early) > MAX_AT_ONCE
+            self.inlet.pause(self._is_eased)
+
+    def _answered(self, message: Json, line: bytes) -> None:
+        result: Any = message.get("result")
+        outcome = error_of_answer(message) if "error" in message else None
+        is_answer = outcome is not None or isinstance(result, dict)
+        if not is_answer or message.get("jsonrpc") != "2.0":
+            self._on_junk(line)
+            return
+        self.heard += 1
+        number = _key(message.get("id"))
+        future = self._pending.get(number) if number is not None else None
+        if future is None or future.done():
+            self.late_answers += 1
+        elif outcome is None:
+            future.set_result(result)
+        else:
+            future.set_exception(outcome)
+
+    def _handle(self, message: Json) -> None:
+        """A request or a notification."""
+        method, params = message["method"], message.get("params")
+        params = params if isinstance(params, dict) else None
+        self.heard += 1
+        if "id" not in message:
+            self._told(method, params)
+            return
+        asked = Asked(self, method, params, message["id"])
+        key = _key(asked.request_id)
+        assert key is not None
+        if method in self._inline:
+            self._is_held = True
+        self._in_flight[key] = (asked, self._crew.start(self._answer(asked, key)))
+        if len(self._crew) > MAX_AT_ONCE:
+            self._ease()
+
+    def _told(self, method: str, params: Json | None) -> None:
+        if method == CANCELLED:
+            self._cancel((params or {}).get("requestId"))
+        if run_notify_intercept(self._intercept, method, params):
+            return
+        taken = self.on_told(method, params or {}, None) if self.on_told else None
+        if taken is None and self._on_notify is not None:
+            taken = self._on_notify(Asked(self, method, params, None), method, params)
+        if taken is not None:
+            task = self._crew.start(self._contained(method, taken))
+            if isinstance(taken, Coroutine):  # it may be cancelled before it begins; what has ended is closed already
+                task.add_done_callback(lambda _task: taken.close())
+            if len(self._crew) > MAX_AT_ONCE:
+                self._ease()
+
+    async def _contained(self, method: str, taken: Awaitable[None]) -> None:
+        try:
+            await taken
+        except Exception:
+            logger.exception("a notification could not be handled: %r", method)
+        finally:
+            if self._is_eased:
+                self._ease()
+
+    def _cancel(self, number: Any) -> None:
+        key = _key(number)
+        known = self._in_flight.get(key) if key is not None else None
+        if known is not None:
+            asked, task = known
+            asked.cancel()
+            task.cancel()
+            if not asked.has_begun and key is not None:
+                self._settle(asked, key)
+
+    async def _answer(self, asked: Asked, key: RequestId) -> None:
+        """Have one request answered. One that was cancelled is never answered; the others are, whatever happens."""
+        asked.has_begun = True
+        try:
+            pieces = await self._outcome(asked)
+            asked.is_over = True
+            if self._outlet.is_full and not self.is_closed:
+                await self._outlet.drained()
+            if not asked.is_cancelled:
+                self._outlet.write(*pieces)
+        finally:
+            self._settle(asked, key)
+
+    async def _outcome(self, asked: Asked) -> tuple[Text, ...]:
+        """What a request is answered with, in pieces."""
+        number = asked.request_id
+        assert number is not None
+        try:
+            return result_line(number, await self._taken(asked))
+        except asyncio.CancelledError:
+            return error_line(number, _closed())
+        except Unsent as error:
+            self.lost(f"the answer to {number!a:.80} {error}")
+            return error_line(number, error_data(error))
+        except Exception as error:  # noqa: BLE001 whatever it is becomes an answer
+            return error_line(number, error_data(error))
+
+    def _taken(self, asked: Asked) -> Awaitable[Json]:
+        """The answer to come, of the first who has one."""
+        taken = self._take(asked)
+        if taken is None and self.on_asked is not None:
+            taken = self.on_asked(asked.method, dict(asked.params or {}), None)
+        if taken is None:
+            assert self._on_request is not None
+            taken = self._on_request(asked, asked.method, asked.params)
+        return taken
+
+    def _settle(self, asked: Asked, key: RequestId) -> None:
+        """A request is done with."""
+        asked.is_over = True
+        if self._in_flight.get(key, (None,))[0] is asked:  # a later request may have the same id
+            del self._in_flight[key]
+        if asked.method in self._inline:
+            self._go_on()
+        elif self._is_eased:
+            self._ease()
+
+
+def _is_answerable(message: Json) -> bool:
+    """Whether a message needs no answer, or has an id that can be written in one: it may hold half a character."""
+    number = message.get("id", 0)
+    return type(number) is int or (isinstance(number, str) and (number.isascii() or is_writable(number)))
+
+
+def _key(number: Any) -> RequestId | None:
+    """By what a request is known, since some write back its id as another type; None if it is no id."""
+    if type(number) is int:
+        return number
+    known = as_request_id(number)
+    return None if known is None else coerce_request_id(known)
+
+
+def _closed() -> MCPError:
+    return MCPError(code=CONNECTION_CLOSED, message="Connection closed")

@@ -1,0 +1,114 @@
+"""The pure parts of `benchmarks/wire`: what is read off sockets, what is asked, and what figures come to."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ElementTree
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.wire.bars import verdicts
+from benchmarks.wire.chart import chart
+from benchmarks.wire.events import Chunks, Events
+from benchmarks.wire.guard import ratios, warnings
+from benchmarks.wire.messages import Calls, Era, WrongAnswer
+from benchmarks.wire.place import PAIRS
+from benchmarks.wire.records import Results, load, percentile
+from benchmarks.wire.report import page
+from benchmarks.wire.responses import Responses
+
+BODY = b'{"jsonrpc":"2.0","id":1,"result":{}}'
+PLAIN = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\nMcp-Session-Id: s1\r\n\r\n%s" % (len(BODY), BODY)
+EVENT = b"event: message\r\ndata: " + BODY + b"\r\n\r\n"
+CHUNKED = b"%x\r\n%s\r\n%x\r\n%s\r\n0\r\n\r\n" % (7, EVENT[:7], len(EVENT) - 7, EVENT[7:])
+EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n" + CHUNKED
+
+
+def cut(data: bytes, places: set[int]) -> list[bytes]:
+    edges = sorted({0, len(data), *(place % len(data) for place in places)})
+    return [data[start:end] for start, end in pairwise(edges)]
+
+
+@given(st.sampled_from([PLAIN, EVENTS]), st.sets(st.integers(0, 1_000), max_size=8))
+def test_a_response_is_whole_with_its_last_byte_however_it_comes(data: bytes, places: set[int]) -> None:
+    responses = Responses()
+    *early, last = [responses.feed(part) for part in cut(data, places)]
+    assert early == [None] * len(early)
+    assert last is not None
+    assert last.messages() == [BODY]
+    again = responses.feed(PLAIN)
+    assert again is not None
+    assert again.session == "s1"
+
+
+@given(st.sets(st.integers(0, 1_000), max_size=8))
+def test_a_stream_of_events_gives_each_once_however_it_comes(places: set[int]) -> None:
+    chunks, events, found = Chunks(), Events(), []
+    stream = CHUNKED.removesuffix(b"0\r\n\r\n")
+    for part in cut(stream + stream, places):
+        found += events.feed(chunks.feed(part))
+    assert found == [BODY, BODY]
+
+
+@pytest.mark.parametrize("era", Era)
+def test_a_call_accepts_its_own_answer_and_no_other(era: Era) -> None:
+    calls = Calls("srv0__100%", era)
+    asked = json.loads(calls.make(calls.template(), 42))
+    assert (asked["id"], asked["params"]["name"], asked["params"]["arguments"]) == (42, "srv0__100%", {"text": "t42"})
+    answer = {"jsonrpc": "2.0", "id": 42, "result": {"content": [{"type": "text", "text": "t42"}]}}
+    calls.check(answer, 42)
+    for wrong in (answer | {"id": 43}, {"id": 42, "error": {}}, answer | {"result": {"content": []}}):
+        with pytest.raises(WrongAnswer):
+            calls.check(wrong, 42)
+
+
+def results() -> Results:
+    """A run in which we add twice what the floor adds, everywhere, and answer half as much."""
+    found = Results({"processor": "P", "cores": "2", "memory": "8 GB", "kernel": "K", "python": "3"}, {"mcp": "2"})
+    for pair in PAIRS:
+        for name, p50, cpu in (("direct", 0.1, 0.1), ("raw relay", 0.2, 0.2), ("MagicTunnel", 0.3, 0.6)):
+            found.record("latency", name, pair, 1).add(p50=p50, p95=p50, cpu=cpu, rate=1 / p50)
+            found.record("throughput", name, pair, 64).add(p50=p50, p95=p50, cpu=cpu, rate=1 / p50)
+    return found
+
+
+def test_bars_compare_what_is_added_and_tell_what_was_not_measured() -> None:
+    met = {one.text: one.is_met for one in verdicts(results())}
+    assert met["added p50 at most 1.5x that of raw relay"] is False
+    assert met["calls/s at 64 at once, at least 0.6x those of raw relay"] is True
+    assert met["p95 at 64 at once within 4x of p50"] is True
+    assert met["an idle session: at most 40 KB"] is None
+
+
+def test_the_guard_warns_above_a_quarter_more() -> None:
+    now = ratios(results())
+    assert set(now) == {str(pair) for pair in PAIRS}
+    assert all(ratio == pytest.approx(3) for ratio in now.values())
+    pair = str(PAIRS[0])
+    assert warnings(now, {pair: 2.5, "gone": 1.0}) == []
+    (line,) = warnings(now, {pair: 2.3})
+    assert pair in line
+
+
+def test_the_page_and_the_chart_have_every_target_and_nothing_sticks_out() -> None:
+    text, picture = page(results()), ElementTree.fromstring(chart(results()))
+    assert "| MagicTunnel | 0.3 (1.5x) |" in text
+    assert "Cold start" not in text
+    width, height = float(picture.attrib["width"]), float(picture.attrib["height"])
+    bars = [bar.attrib for bar in picture.iter("{http://www.w3.org/2000/svg}rect") if "x" in bar.attrib]
+    assert len(bars) == 2 * len(PAIRS) * 3
+    assert all(float(bar["x"]) + float(bar["width"]) < width for bar in bars)
+    assert all(float(bar["y"]) + float(bar["height"]) < height for bar in bars)
+
+
+def test_a_run_is_read_as_it_was_written(tmp_path) -> None:
+    results().save(tmp_path / "run.json")
+    assert load(tmp_path / "run.json") == results()
+
+
+@given(st.lists(st.floats(0, 1), min_size=1), st.floats(0, 1))
+def test_a_percentile_is_one_of_the_values(values: list[float], share: float) -> None:
+    assert percentile(values, share) in values

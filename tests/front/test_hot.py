@@ -1,0 +1,275 @@
+"""Calls over HTTP that are answered beside the SDK, and what becomes of those that turn out not to be that simple."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import httpx2
+import pytest
+from anyio.abc import SocketStream
+
+from magictunnel.catalog.model import Json, Kind, Listing
+from magictunnel.front.http import listen_on, serve_http
+from magictunnel.front.server import FrontServer
+from magictunnel.pipeline.call import Call
+from tests.support.front import PlayedSource
+from tests.support.raw import HANDSHAKE, STATELESS, VERSION_KEY, text, tool
+
+pytestmark = pytest.mark.anyio
+
+PATIENCE = 15.0
+OFFERS = Listing({Kind.TOOL: [tool("x")]}, capabilities={"logging": {}})
+PROGRESS: Json = {"progressToken": 1, "progress": 1}
+
+
+class Stage:
+    """A front over HTTP whose calls do what a test says."""
+
+    def __init__(self, port: int, http: httpx2.AsyncClient) -> None:
+        self.port = port
+        self.http = http
+        self.session = ""
+
+    def sent(self, method: str, params: Json, number: Any = 1) -> tuple[dict[str, str], bytes]:
+        """Head and body of a request, in the era of this client."""
+        headers = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
+        if self.session:
+            headers |= {"mcp-session-id": self.session, "mcp-protocol-version": HANDSHAKE}
+        else:
+            headers |= {"mcp-protocol-version": STATELESS, "mcp-method": method, "mcp-name": params.get("name", "")}
+            own = {VERSION_KEY: STATELESS, "io.modelcontextprotocol/clientCapabilities": {}}
+            params = params | {"_meta": own | params.get("_meta", {})}
+        message: Json = {"jsonrpc": "2.0", "method": method, "params": params}
+        return headers, json.dumps(message if number is None else message | {"id": number}).encode()
+
+    async def post(self, method: str, params: Json, number: Any = 1) -> httpx2.Response:
+        headers, body = self.sent(method, params, number)
+        return await self.http.post("/mcp", headers=headers, content=body)
+
+    async def call(self, number: Any = 1, **meta: Any) -> httpx2.Response:
+        return await self.post("tools/call", {"name": "a__x", "_meta": meta} if meta else {"name": "a__x"}, number)
+
+    async def open(self) -> None:
+        """Shake hands; and let one call pass by the SDK, as the first of a session does."""
+        about = {"name": "raw", "version": "1"}
+        params = {"protocolVersion": HANDSHAKE, "capabilities": {}, "clientInfo": about}
+        headers = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
+        message = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}
+        self.session = (await self.http.post("/mcp", headers=headers, json=message)).headers["mcp-session-id"]
+        await self.post("notifications/initialized", {}, None)
+        await self.post("tools/list", {})
+
+
+@asynccontextmanager
+async def stage(answer: Any, *, era: str, idle: float = 60.0) -> AsyncIterator[Stage]:
+    source = PlayedSource(answer=answer)
+    source.live.replace("a", OFFERS)
+    listener = listen_on("127.0.0.1", 0)
+    port = listener.getsockname()[1]
+    with anyio.fail_after(PATIENCE):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(serve_http, FrontServer(source), listener, idle)
+            limits = httpx2.Limits(max_connections=8)
+            async with httpx2.AsyncClient(
+                base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE, trust_env=False, limits=limits
+            ) as http:
+                client = Stage(port, http)
+                if era == "handshake":
+                    await client.open()
+                yield client
+            tasks.cancel_scope.cancel()
+
+
+def events(response: httpx2.Response) -> list[Json]:
+    """The messages of a stream of events."""
+    lines = (line[5:] for line in response.text.split("\n") if line.startswith("data:"))
+    return [json.loads(line) for line in lines if line.strip()]
+
+
+def is_json(response: httpx2.Response) -> bool:
+    return response.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("era", ["handshake", "stateless"])
+async def test_a_call_that_just_ends_has_one_json_answer(era: str) -> None:
+    async with stage(text("hello", odd=[1, None]), era=era) as client:
+        response = await client.call(number="seven")
+
+        assert is_json(response)
+        assert response.json()["id"] == "seven"
+        assert response.json()["result"]["odd"] == [1, None]
+        assert response.headers.get("mcp-session-id", "") == client.session
+
+
+@pytest.mark.parametrize("era", ["handshake", "stateless"])
+async def test_a_call_that_tells_something_first_becomes_a_stream_of_events(era: str) -> None:
+    async def handle(call: Call) -> Json:
+        for number in range(3):
+            await call.caller.back.tell("notifications/progress", PROGRESS | {"progress": number})
+        return text("done")
+
+    async with stage(handle, era=era) as client:
+        told = events(await client.call(progressToken="t"))
+
+        assert [message["params"]["progress"] for message in told[:-1]] == [0, 1, 2]
+        assert {message["params"]["progressToken"] for message in told[:-1]} == {"t"}
+        assert told[-1]["id"] == 1
+        assert told[-1]["result"]["content"][0]["text"] == "done"
+
+
+async def test_a_call_of_a_session_that_takes_long_becomes_a_stream_that_can_be_taken_up() -> None:
+    async def handle(_call: Call) -> Json:
+        await anyio.sleep(1.3)
+        return text("late")
+
+    async with stage(handle, era="handshake") as client:
+        response = await client.call()
+
+        assert response.headers["content-type"].startswith("text/event-stream")
+        assert "id: " in response.text
+        assert events(response)[-1]["result"]["content"][0]["text"] == "late"
+
+
+async def test_a_question_reaches_the_client_of_the_call_and_its_answer_comes_back() -> None:
+    async def handle(call: Call) -> Json:
+        return {"answer": await call.caller.back.ask("roots/list", {})}
+
+    async with stage(handle, era="handshake") as client:
+        headers, body = client.sent("tools/call", {"name": "a__x"})
+        async with client.http.stream("POST", "/mcp", headers=headers, content=body) as response:
+            lines = response.aiter_lines()
+            question = await data_of(lines)
+            answer = {"jsonrpc": "2.0", "id": question["id"], "result": {"roots": []}}
+            await client.http.post("/mcp", headers=headers, json=answer)
+            told = await data_of(lines)
+
+        assert question["method"] == "roots/list"
+        assert told["result"] == {"answer": {"roots": []}}
+
+
+async def data_of(lines: AsyncIterator[str]) -> Json:
+    """The next message of a stream of events."""
+    async for line in lines:
+        if line.startswith("data:") and line[5:].strip():
+            return dict(json.loads(line[5:]))
+    raise AssertionError("the stream has ended")
+
+
+class Hang:
+    """A call that never ends by itself."""
+
+    def __init__(self) -> None:
+        self.begun = anyio.Event()
+        self.cancelled = anyio.Event()
+
+    async def __call__(self, _call: Call) -> Json:
+        self.begun.set()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            self.cancelled.set()
+        return {}
+
+
+async def test_a_session_can_cancel_its_call() -> None:
+    hang = Hang()
+    async with stage(hang, era="handshake") as client, anyio.create_task_group() as tasks:
+        found: list[httpx2.Response] = []
+
+        async def call() -> None:
+            found.append(await client.call(number=9))
+
+        tasks.start_soon(call)
+        await hang.begun.wait()
+        await client.post("notifications/cancelled", {"requestId": 9}, None)
+        await hang.cancelled.wait()
+
+    assert found[0].json()["error"]["code"] == -32800
+
+
+async def connected(client: Stage, number: Any = 1) -> SocketStream:
+    """A connection over which a call has been sent."""
+    stream = await anyio.connect_tcp("127.0.0.1", client.port)
+    await stream.send(request_of(client, number))
+    return stream
+
+
+def request_of(client: Stage, number: Any) -> bytes:
+    headers, body = client.sent("tools/call", {"name": "a__x"}, number)
+    lines = [f"{name}: {value}" for name, value in headers.items()]
+    start = ["POST /mcp HTTP/1.1", "host: 127.0.0.1", f"content-length: {len(body)}"]
+    return "\r\n".join([*start, *lines, "", ""]).encode() + body
+
+
+async def test_in_the_stateless_era_hanging_up_cancels_the_call() -> None:
+    hang = Hang()
+    async with stage(hang, era="stateless") as client:
+        stream = await connected(client)
+        await hang.begun.wait()
+        await stream.aclose()
+        await hang.cancelled.wait()
+
+
+async def test_a_session_that_hangs_up_has_its_call_go_on() -> None:
+    done = anyio.Event()
+    begun = anyio.Event()
+
+    async def handle(_call: Call) -> Json:
+        begun.set()
+        await anyio.sleep(1.2)
+        done.set()
+        return {}
+
+    async with stage(handle, era="handshake") as client:
+        stream = await connected(client)
+        await begun.wait()
+        await stream.aclose()
+        await done.wait()
+
+
+async def test_requests_that_are_sent_without_waiting_are_answered_in_order() -> None:
+    async def handle(_call: Call) -> Json:
+        await anyio.sleep(0.05)
+        return text("hello")
+
+    async with stage(handle, era="stateless") as client:
+        stream = await anyio.connect_tcp("127.0.0.1", client.port)
+        async with stream:
+            await stream.send(request_of(client, 1) + request_of(client, 2))
+            await stream.send(b"GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n" + request_of(client, 3))
+            received = b""
+            while b'"id":3' not in received:
+                received += await stream.receive()
+
+    order = [received.index(part) for part in (b'"id":1', b'"id":2', b'{"status":"ok"}', b'"id":3')]
+    assert order == sorted(order)
+
+
+async def test_a_session_that_only_makes_hot_calls_does_not_seem_idle() -> None:
+    async with stage(text("hello"), era="handshake", idle=1.0) as client:
+        for _ in range(12):
+            assert (await client.call()).status_code == 200
+            await anyio.sleep(0.2)
+
+
+async def test_an_id_that_cannot_be_written_is_no_reason_to_hang() -> None:
+    async with stage(text("hello"), era="stateless") as client:
+        headers, body = client.sent("tools/call", {"name": "a__x"})
+        response = await client.http.post("/mcp", headers=headers, content=body.replace(b'"id": 1', b'"id": "\\ud800"'))
+
+        assert response.status_code in (200, 400)
+        assert (await client.call()).json()["result"]
+
+
+@pytest.mark.parametrize(
+    "message", [b'{"jsonrpc":"2.0","id":1,"method":[]}', b"[]", b"{", b'{"id":1,"method":"tools/call"}']
+)
+async def test_what_is_no_request_is_refused(message: bytes) -> None:
+    async with stage(text("hello"), era="stateless") as client:
+        headers, _ = client.sent("tools/call", {"name": "a__x"})
+
+        assert (await client.http.post("/mcp", headers=headers, content=message)).status_code == 400

@@ -1,0 +1,192 @@
+"""JSON and lines from anywhere: read as they are meant or refused, and never as another message."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from magictunnel.wire.codec import MAX_DEPTH, Raw, answered_number, dumps, loads, message
+from magictunnel.wire.lines import Lines, LineTooLong
+from magictunnel.wire.messages import error_line, error_of_answer, request_line, result_line
+from tests.fuzz.budget import tries
+
+whole_text = st.text(st.characters(codec="utf-8"), max_size=8)
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.integers(-(10**40), 10**40)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | whole_text,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(whole_text, inner, max_size=4),
+    max_leaves=12,
+)
+objects = st.dictionaries(whole_text, values, max_size=4)
+numbers = st.integers(-(10**30), 10**30) | whole_text
+
+
+@given(values)
+@tries(100)
+def test_what_is_written_is_read_again(value: Any) -> None:
+    text = dumps(value)
+
+    assert loads(text) == value
+    assert repr(loads(text)) == repr(value)
+    assert b"\n" not in text
+    assert b"\r" not in text
+
+
+@given(values, st.booleans(), st.sampled_from([None, 1]))
+@tries(100)
+def test_what_others_write_is_read_as_they_meant_it(value: Any, is_ascii: bool, indent: int | None) -> None:
+    assert repr(loads(json.dumps(value, ensure_ascii=is_ascii, indent=indent).encode())) == repr(value)
+
+
+@given(st.binary(max_size=60) | st.text(alphabet='{}[]",:\\u0d8 1-eE.nulNaIfity\n\t', max_size=40).map(str.encode))
+@example(b"[" * 100_000)
+@example(b'{"a":' * 100_000)
+@example(b"9" * 100_000)
+@example(b'"\\ud800"')
+@tries(100)
+def test_garbage_is_read_or_refused(text: bytes) -> None:
+    for read in (loads, message, answered_number):
+        try:
+            read(text)  # type: ignore[operator]
+        except ValueError:
+            continue
+
+
+@given(st.integers(1, 2_000))
+@tries(20)
+def test_depth_is_read_and_written_or_refused(depth: int) -> None:
+    text = b"[" * depth + b"]" * depth
+    try:
+        value = loads(text)
+        assert dumps(value) == text
+    except ValueError:
+        assert depth > MAX_DEPTH - 5
+
+
+SEPARATORS = st.sampled_from([(",", ":"), (", ", ": "), (" , ", " : ")])
+
+
+@given(
+    fields=st.permutations(["jsonrpc", "id", "result", "error", "x", "id", "result"]).flatmap(
+        lambda names: st.integers(1, 7).map(lambda count: names[:count])
+    ),
+    data=st.data(),
+    separators=SEPARATORS,
+    tail=st.sampled_from([b"", b"}", b"{}", b" ", b"\t\r", b"\x0b", b"\x00", b',"id":3}', b"\xff"]),
+)
+@tries(150)
+def test_a_line_is_one_message_and_never_another(
+    fields: list[str], data: st.DataObject, separators: tuple[str, str], tail: bytes
+) -> None:
+    comma, colon = separators
+    tricks = [
+        '{"a":1}',
+        "{}",
+        '{"id":2}',
+        '{"x":"}"}',
+        '{"x":"\\",\\"id\\":2,\\"y\\":{}"}',
+        '{"a":1},"id":2,"y":{}',
+        "[]",
+        "null",
+        "7",
+    ]
+    ids = ["1", '"1"', "-1", "1.0", '"x"', '"\\u0031"', "null", "12345678901234567890123", "1e3", "true"]
+    drawn = {"jsonrpc": ['"2.0"', '"1.0"', "2.0"], "id": ids, "result": tricks, "error": tricks, "x": tricks}
+    text = comma.join(f'"{name}"{colon}{data.draw(st.sampled_from(drawn[name]))}' for name in fields)
+    line = b"{" + text.encode() + b"}" + tail
+    try:
+        meant = json.loads(line)
+    except ValueError:
+        meant = None
+    try:
+        read = message(line)
+    except ValueError:
+        assert meant is None
+        return
+    if meant is not None:
+        assert repr(dict(read)) == repr(meant) or {**read, "result": None} == {**meant, "result": None}
+        assert read.get("result") == meant.get("result")
+    else:  # white space that JSON does not know may stand at the end
+        assert read == json.loads(line.strip())
+    if isinstance(read.get("result"), Raw):
+        assert json.loads(read["result"].text) == read["result"]
+        assert b"\n" not in read["result"].text
+
+
+@given(number=numbers, result=objects, method=whole_text)
+@tries(60)
+def test_messages_are_one_line_each(number: int | str, result: dict[str, Any], method: str) -> None:
+    answer = b"".join(result_line(number, result))
+    assert answer.count(b"\n") == 1
+    assert message(answer.strip()) == {"jsonrpc": "2.0", "id": number, "result": result}
+    relayed = message(answer.strip())["result"]
+    assert b"".join(result_line(number, relayed)) == answer
+    asked = request_line(number, method, result)
+    assert asked.count(b"\n") == 1
+    assert message(asked) == {"jsonrpc": "2.0", "id": number, "method": method} | ({"params": result} if result else {})
+
+
+@given(error=values)
+@tries(60)
+def test_an_error_of_any_kind_is_an_error(error: Any) -> None:
+    found = error_of_answer({"jsonrpc": "2.0", "id": 1, "error": error})
+    assert (found is None) == (error is None)
+    if found is not None:
+        assert json.loads(b"".join(error_line(1, found)))["error"]["code"] == found.code
+
+
+@given(
+    pieces=st.lists(
+        st.sampled_from([b"a", b"\n", b"\r\n", b" ", b"\xff", b"\x0b", b"\x1c", b"bcd" * 5, b"\n\n"]), max_size=20
+    ),
+    data=st.data(),
+)
+@tries(100)
+def test_lines_are_the_same_wherever_they_are_cut(pieces: list[bytes], data: st.DataObject) -> None:
+    whole = b"".join(pieces)
+    cuts = sorted({0, len(whole), *data.draw(st.lists(st.integers(0, len(whole)), max_size=8))})
+    lines = Lines(1_000)
+    found = [line for a, b in pairwise(cuts) for line in lines.feed(whole[a:b])]
+    assert found == [line.strip() for line in whole.split(b"\n")[:-1] if line.strip()]
+
+
+@given(st.lists(st.integers(1, 40), max_size=12))
+@tries(60)
+def test_what_has_no_end_is_refused_and_held_no_longer(sizes: list[int]) -> None:
+    lines, held = Lines(100), 0
+    for size in sizes:
+        held += size
+        if held > 100:
+            with pytest.raises(LineTooLong):
+                tuple(lines.feed(b"x" * size))
+            return
+        assert not tuple(lines.feed(b"x" * size))
+
+
+# --- what was found
+
+
+@pytest.mark.parametrize(
+    "text", [b'"\xed\xa0\x80"', b"\xff\xfe{\0}\0", "\ufeff{}".encode(), '{"a":1}'.encode("utf-16-le")]
+)
+def test_what_is_not_utf8_is_refused(text: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 codec errors are of any kind
+        loads(text)
+
+
+@pytest.mark.parametrize("value", [b'"\xed\xa0\x80"', b"NaN", b"-Infinity"])
+def test_what_is_relayed_as_it_came_is_json(value: bytes) -> None:
+    try:
+        read = message(b'{"jsonrpc":"2.0","id":1,"result":{"a":%s}}' % value)
+    except ValueError:
+        return
+    json.loads(b"".join(result_line(1, read["result"])).decode(), parse_constant=pytest.fail)
