@@ -21,6 +21,7 @@ _LINE = re.compile(
     rb"([\x21-\x7e\x80-\xff](?:[\x20-\x7e\x80-\xff\t]*[\x21-\x7e\x80-\xff])?)?[ \t]*"
 )
 _FIRST_LINE = re.compile(rb"[A-Z]{3,7} [\x21-\x7e]+ HTTP/1\.1\r\n")
+_BEGUN = re.compile(rb"[A-Z]{1,7}(?: [\x21-\x7e]*(?: [HTP/.0-9]*\r?)?)?")
 _UPGRADE = re.compile(rb"\r\n(?:upgrade|http2-settings):[^\r\n]*", re.IGNORECASE)
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,15})[ \t]*(?=\r\n|$)", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
@@ -48,8 +49,9 @@ class Head(NamedTuple):
 
 def is_unfinished(data: bytes) -> bool:
     """Whether a request begins with `data` whose head may still come whole."""
-    is_open = len(data) < MAX_HEAD and _END not in data and data.count(b"\n") == data.count(b"\r\n")
-    return is_open and _FIRST_LINE.match(data) is not None
+    if len(data) >= MAX_HEAD or _END in data or data.count(b"\n") != data.count(b"\r\n"):
+        return False
+    return bool(_FIRST_LINE.match(data) if b"\n" in data else _BEGUN.fullmatch(data))
 
 
 def end_of(data: bytes) -> int:

@@ -343,8 +343,10 @@ class Peer(Wire):
 
 
 def _is_answerable(message: Json) -> bool:
-    """Whether a message needs no answer, or has an id that can be written in one: it may hold half a character."""
+    """Whether a message can be handled: its params are named, and its id, if any, can be written in an answer."""
     number = message.get("id", 0)
+    if not isinstance(message.get("params"), dict | None):
+        return False
     return type(number) is int or (isinstance(number, str) and (number.isascii() or is_writable(number)))
 
 

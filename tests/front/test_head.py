@@ -89,7 +89,7 @@ def test_only_posts_to_the_endpoint_are_split() -> None:
         assert split(whole.replace(b"POST /mcp HTTP/1.1", start)) is None
 
 
-@given(st.integers(21, 150))
+@given(st.integers(1, 150))
 def test_a_head_that_comes_in_pieces_is_waited_for(cut: int) -> None:
     whole = b"POST /mcp HTTP/1.1\r\n" + head() + b"\r\n\r\n"
 
@@ -97,7 +97,7 @@ def test_a_head_that_comes_in_pieces_is_waited_for(cut: int) -> None:
     assert not is_unfinished(whole)
 
 
-@pytest.mark.parametrize("data", [b"", b"GARBAGE\r\n", b"POST /mcp", b"POST /m cp HTTP/1.1\r\n", b"P" * MAX_HEAD])
+@pytest.mark.parametrize("data", [b"", b"garbage", b"GARBAGE\r\n", b"POST /m cp HTTP/1.1\r\n", b"P" * MAX_HEAD])
 def test_what_can_be_no_request_is_not_waited_for(data: bytes) -> None:
     assert not is_unfinished(data)
 

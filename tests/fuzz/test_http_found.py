@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.fuzz.asking import judge
+from tests.fuzz.asking import judge, request
 from tests.fuzz.client import call, fields, head, line, message, opened
 from tests.fuzz.gate import Gate
 
@@ -99,3 +99,14 @@ def test_a_head_that_ends_as_it_should_not_is_answered(running: Gate) -> None:
     with line(running.ours, patience=2.0) as wire:
         wire.send(b"GET /health HTTP/1.1\r\nHost: localhost\n\n")
         assert wire.answers(1) or wire.is_over
+
+
+def test_an_offer_behind_what_came_in_two_pieces_is_passed_over(running: Gate) -> None:
+    kinds = ("hot", "hot", "hot", "offered")
+    whole = b"".join(request(kind, number, "") for number, kind in enumerate(kinds, 1))
+    with line(running.ours, patience=2.0) as wire:
+        wire.send(whole[:1], whole[1:], pause=0.05)
+        answers = wire.answers(len(kinds))
+        assert len(answers) == len(kinds)
+        for number, answer in enumerate(answers, 1):
+            judge("hot", number, answer)
