@@ -263,7 +263,8 @@ class _Comparison:
         """Whether a property that is not among the `properties` may be meant by something else that is `given`."""
         rest = {key: value for key, value in given.items() if key == "allOf" or key not in SHAPES.keys() | NOTES}
         text = place.beside + self.given.text(rest)
-        return canonical(name) in text or '"patternProperties"' in text or refers(text)
+        is_required = name in get(given, "required", [])
+        return is_required or canonical(name) in text or '"patternProperties"' in text or refers(text)
 
     def _other_properties(self, given: Json, taken: Json, place: _Place) -> Iterator[str]:
         """What becomes of properties that `taken` does not name."""

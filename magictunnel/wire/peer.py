@@ -62,8 +62,6 @@ class Outlet(Protocol):
 
     async def drained(self) -> None: ...
 
-    def close(self) -> None: ...
-
 
 class Inlet(Protocol):
     """Where lines come from."""
@@ -111,7 +109,7 @@ class Peer(Wire):
         *,
         task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
     ) -> None:
-        """See `Dispatcher.run`; ends when the other side is gone."""
+        """See `Dispatcher.run`; ends when the other side is gone. The pipes are closed by whoever opened them."""
         self._on_request, self._on_notify, self._intercept = on_request, on_notify, on_notify_intercept
         try:
             task_status.started()
@@ -121,7 +119,6 @@ class Peer(Wire):
             self.end()
             with anyio.CancelScope(shield=True):
                 await self._crew.end()
-            self._outlet.close()
 
     def end(self) -> None:
         """The other side is gone, or is to be heard no more: whoever waits for an answer of it hears so."""

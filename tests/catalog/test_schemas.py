@@ -251,6 +251,12 @@ def test_the_same_text_means_something_else_where_its_definitions_do() -> None:
 # --- hostile
 
 
+def test_a_property_that_is_only_required_may_be_sent_too() -> None:
+    old = {"required": ["a"], "properties": {}}
+
+    assert verdict(old, old | {"properties": {"a": False}}).is_breaking
+
+
 def test_what_is_too_deep_or_too_large_is_called_breaking_soon() -> None:
     deep: Any = STRING
     other: Any = NULL

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 
 IDLE = 0.3
 MANY, FEW = 500, 6
-WARM_UP = 100
+WARM_UP = 500
 AT_ONCE = 10
 HEADERS = {"accept": "application/json, text/event-stream", "mcp-protocol-version": HANDSHAKE}
 MARK = "MAGICTUNNEL_TEST_MARK"
