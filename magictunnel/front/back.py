@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import anyio
 from mcp.server.connection import Connection
 from mcp.shared.dispatcher import Outbound
 from mcp.shared.exceptions import MCPError, NoBackChannelError
@@ -20,6 +21,8 @@ PROGRESS = "notifications/progress"
 LOG = "notifications/message"
 _HANDSHAKE_ONLY = frozenset({"notifications/elicitation/complete", "notifications/tasks/status"})
 """What does not exist in the stateless era."""
+_A_BREATH = 0.002
+"""Seconds between what is told of a request and its answer: the TypeScript SDK drops what it reads together with it."""
 _PATIENCE = 5.0
 """Seconds that a client which does not read may take; the others are told meanwhile."""
 
@@ -71,6 +74,7 @@ class RequestBack:
         """Have all told that belongs to the request; what comes later goes to the connection."""
         if self._outbox is not None:
             await self._outbox.emptied()
+            await anyio.sleep(_A_BREATH)
         self._is_answered = True
 
     async def _send(self, method: str, params: Json) -> None:
