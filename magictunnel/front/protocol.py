@@ -81,7 +81,7 @@ class HotProtocol(HttpToolsProtocol):
             self._go_on_reading(data)
         elif self._is_reading:
             super().data_received(data)
-        elif self._carried is not None or self._is_busy:
+        elif self._carried is not None or self._is_busy or self._later:
             self._hold(data)
         elif self._door is None:
             self._next_request(data)
@@ -102,9 +102,7 @@ class HotProtocol(HttpToolsProtocol):
             return
         found = split(data)
         if found is None or found[0].length > self._max_body:
-            end = end_of(data)
-            super().data_received(without_upgrade(data[:end]))
-            self._hold(data[end:])
+            self._pass_on(data, end_of(data))
             return
         self._unset_keepalive_if_required()
         head, body = found
@@ -130,9 +128,7 @@ class HotProtocol(HttpToolsProtocol):
         body = request[len(request) - head.length :] if self._missing == 0 else b""
         asked = self._hot.asked(head, body) if self._missing == 0 else None
         if asked is None:
-            end = len(request) + self._missing
-            super().data_received(without_upgrade(request[:end]))
-            self._hold(request[end:])
+            self._pass_on(request, len(request) + self._missing)
             return
         self._asked = asked
         self._carried = carried = Carried(lambda: self._hand_over(request))
@@ -150,6 +146,13 @@ class HotProtocol(HttpToolsProtocol):
         super().data_received(without_upgrade(request))
         self._is_handing_over = False
         return self._over
+
+    def _pass_on(self, data: bytes, end: int) -> None:
+        """Have uvicorn read the request that `data` begins with; what comes after its `end` waits for its answer."""
+        super().data_received(without_upgrade(data[:end]))
+        self._hold(data[end:])
+        if not self._is_busy:  # it was no request
+            self.loop.call_soon(self._go_on)
 
     def _hold(self, data: bytes) -> None:
         """Keep what belongs to the next request until this one is answered."""

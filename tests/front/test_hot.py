@@ -273,3 +273,26 @@ async def test_what_is_no_request_is_refused(message: bytes) -> None:
         headers, _ = client.sent("tools/call", {"name": "a__x"})
 
         assert (await client.http.post("/mcp", headers=headers, content=message)).status_code == 400
+
+
+@pytest.mark.parametrize("start", [b"", b"\r\n\r\n"])
+async def test_what_waits_behind_a_large_request_stays_in_order(start: bytes) -> None:
+    """Uvicorn stops reading for a large body and goes on by itself; what had come by then is not to be overtaken."""
+    async with stage(text("hello"), era="stateless") as client:
+        large = request_of(client, 1).replace(
+            b"mcp-method: tools/call\r\n", b"mcp-method: tools/call\r\norigin: http://localhost:1\r\n"
+        )
+        head, _, body = large.partition(b"\r\n\r\n")
+        filled = body.replace(b'"name": "a__x"', b'"name": "a__x", "arguments": {"x": "' + b"x" * 200_000 + b'"}')
+        large = head.replace(b"%d" % len(body), b"%d" % len(filled)) + b"\r\n\r\n" + filled
+        for _ in range(5):
+            stream = await anyio.connect_tcp("127.0.0.1", client.port)
+            async with stream:
+                await stream.send(start + large + request_of(client, 2))
+                for number in range(3, 20):
+                    await stream.send(request_of(client, number))
+                received = b""
+                while b'"id":19,' not in received:
+                    received += await stream.receive()
+            order = [received.index(b'"id":%d,' % number) for number in range(1, 20)]
+            assert order == sorted(order)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 from hypothesis import strategies as st
 
@@ -25,7 +26,16 @@ KINDS = (
     "offered",
     "offered told",
 )
-kinds = st.lists(st.sampled_from(KINDS), min_size=1, max_size=6)
+
+
+def _is_told_apart(kinds: list[str]) -> bool:
+    """Whether an offer to speak another protocol is in no piece with a request in chunks: where that ends, only uvicorn
+    knows, which then overlooks no offer.
+    """
+    return not any(one == "chunked" and "offered" in after for one, after in pairwise(kinds))
+
+
+kinds = st.lists(st.sampled_from(KINDS), min_size=1, max_size=6).filter(_is_told_apart)
 
 
 def request(kind: str, number: int, session: str) -> bytes:
