@@ -95,7 +95,12 @@ class HotProtocol(HttpToolsProtocol):
 
     def _next_request(self, data: bytes) -> None:
         """What comes between two requests begins one; its head shows whether it may be hot, once it is whole."""
-        data, self._beginning = self._beginning + data, b""
+        data, self._beginning = (
+            (self._beginning + data).lstrip(b"\r\n"),
+            b"",
+        )  # empty lines before a request mean nothing
+        if not data:
+            return
         if is_unfinished(data):
             self._beginning = data
             self._arm_keep_alive()
