@@ -100,6 +100,8 @@ async def _serve_pipes(server: FrontServer, taken: Taken) -> None:
 
 async def _serve_streams(server: FrontServer, reading: int, writing: int) -> None:
     """Serve a client over what cannot be polled, such as files and terminals, in threads, by the SDK's own loop."""
+    for fd in (reading, writing):
+        os.set_blocking(fd, True)  # a thread waits for it
     inbox, received = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     to_send, outbox = anyio.create_memory_object_stream[SessionMessage](0)
     async with anyio.create_task_group() as tasks:
