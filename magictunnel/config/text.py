@@ -95,7 +95,7 @@ def parse_text(text: str, file: str) -> Document:
         try:
             return Document(plain_json(text), file, True, lambda: _read_closely(text, file, as_json=True))
         except NotPlain:
-            pass
+            pass  # comments, or a mistake: the closer look tells
     built = _read_closely(text, file, as_json=as_json)
     return Document(built.data, file, as_json, lambda: built)
 

@@ -113,9 +113,6 @@ class _Ear:
     async def drained(self) -> None:
         """See `peer.Outlet`."""
 
-    def close(self) -> None:
-        """See `peer.Outlet`."""
-
 
 async def answers_of(gateway: Gateway) -> Mapping[str, bytes]:
     """What a client would be answered first, by name; what it would be refused is left out."""
