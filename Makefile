@@ -59,7 +59,7 @@ bench: $(STAMP) ## Measure us side by side with other gateways and the raw floor
 bench-quick: $(STAMP) ## The same in under three minutes, without the gateways of others
 	$(BIN)/python -m benchmarks.wire --quick $(ARGS)
 
-bench-guard: $(STAMP) ## Warn if a call has become dearer, next to the raw relay in the same run
+bench-guard: $(STAMP) ## Warn if a call has become dearer, next to the raw asyncio relay in the same run
 	$(BIN)/python -m benchmarks.wire.guard $(ARGS)
 
 start: $(STAMP) ## Measure how soon a host has its first list

@@ -88,7 +88,7 @@ def _throughput(results: Results) -> Iterator[Verdict]:
 def _payloads(results: Results) -> Iterator[Verdict]:
     size = 10_000_000
     ours = [(pair, _of(results, "payload", pair, "p50", size)) for pair in PAIRS]
-    yield _all("10 MB results within 1.5x of the raw relay", _known(ours), lambda x: x <= 1.5)
+    yield _all(f"10 MB results within 1.5x of the {FLOOR}", _known(ours), lambda x: x <= 1.5)
     yield _all("10 MB results: MB more at the peak, at most 40", _ours(results, "peak", size), lambda x: x <= 40)
     yield _all("10 MB results: MB that stay, at most 10", _ours(results, "kept", size), lambda x: x <= 10)
 

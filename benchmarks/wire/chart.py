@@ -9,10 +9,11 @@ from xml.sax.saxutils import escape
 from benchmarks.wire.messages import Era
 from benchmarks.wire.place import HTTP, PAIRS, Pair
 from benchmarks.wire.records import Results
-from benchmarks.wire.targets import DIRECT, OURS
+from benchmarks.wire.targets import DIRECT, FLOOR, FLOOR_UVLOOP, LEANEST, LEANEST_UVLOOP, OURS
 
 LABELS, PANEL, GAP, BAR, TOP = 190, 215, 22, 17, 44
-COLORS = {OURS: "#d9480f", DIRECT: "#ced4da", "raw relay": "#868e96", "raw relay, uvloop": "#868e96"}
+RELAYS = dict.fromkeys((FLOOR, FLOOR_UVLOOP), "#868e96") | dict.fromkeys((LEANEST, LEANEST_UVLOOP), "#adb5bd")
+COLORS = {OURS: "#d9480f", DIRECT: "#ced4da"} | RELAYS
 OTHERS = "#4c6ef5"
 ROWS = (
     ("latency", 1, "p50", "p50 of a call, ms (shorter is better)"),

@@ -40,7 +40,7 @@ def ratios(results: Results) -> dict[str, float]:
 def warnings(now: Mapping[str, float], stored: Mapping[str, float]) -> list[str]:
     """A line for each pair that has become dearer than it may."""
     return [
-        f"warning: a call over {pair} costs {ratio:.2f} times the processor time of the raw relay; it was {before:.2f}"
+        f"warning: a call over {pair} costs {ratio:.2f} of the raw asyncio relay's processor time; it was {before:.2f}"
         for pair, ratio in now.items()
         if (before := stored.get(pair)) is not None and ratio > before * MOST
     ]
@@ -71,7 +71,7 @@ def main() -> None:
     stored: dict[str, float] = json.loads(STORED.read_text(encoding="utf-8")) if STORED.exists() else {}
     for pair, ratio in now.items():
         before = f", stored {stored[pair]:.2f}" if pair in stored else ""
-        print(f"{pair:24} {ratio:7.2f} times the raw relay{before}")
+        print(f"{pair:24} {ratio:7.2f} times the raw asyncio relay{before}")
     if asked.write:
         kept = {pair: round(ratio, 2) for pair, ratio in now.items()}
         STORED.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from benchmarks.wire.place import PAIRS, Pair
-from benchmarks.wire.targets import TARGETS, Target
+from benchmarks.wire.targets import DIRECT, FLOOR, LEANEST, OURS, SDK, TARGETS, TUNED, Target
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Plan:
     """Backends over HTTP answer calls as events."""
 
 
-QUICK_TARGETS = ("direct", "raw relay", "raw relay, uvloop", "MagicTunnel", "plain SDK relay", "FastMCP, tuned")
+QUICK_TARGETS = (DIRECT, FLOOR, LEANEST, OURS, SDK, TUNED)
 
 
 def quick() -> Plan:

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
-from benchmarks.wire.bars import verdicts
+from benchmarks.wire.bars import added, verdicts
 from benchmarks.wire.chart import chart
 from benchmarks.wire.messages import Era
 from benchmarks.wire.place import HTTP, PAIRS, Pair
 from benchmarks.wire.records import Record, Results, load
-from benchmarks.wire.targets import FLOOR
+from benchmarks.wire.targets import DIRECT, FLOOR, LEANEST
 
+Cell = Callable[[Record | None], str]
 INTRO = """# Performance
 
 What a gateway costs, measured side by side: raw load clients in front and raw servers behind, so that neither hides
 what is between them; all gateways run at once and are measured in short rounds that interleave. A figure is the median
-of the rounds; the ratio beside it compares with the *raw relay* of the same rounds: plain asyncio protocols that parse
-each message once and map ids and names, which is about what Python can do. Every answer is checked. `direct` is no
-gateway at all.
+of the rounds; the ratio beside it compares with the *raw asyncio relay* of the same rounds. Every answer is checked.
+`direct` is no gateway at all.
+
+Two relays do no more than parse each message once, map ids and names, and write it. The *raw asyncio relay* is the
+shortest that asyncio's documentation leads to: streams, a task for each request, a future for each answer. The bars are
+set against it. The *leanest relay* does the same in callbacks alone, without task or future, and parses HTTP in C: that
+is about what Python can do. No bar is set against it; what everybody adds is told next to both. They run on asyncio's
+own loop, and on uvloop in rows of their own; MagicTunnel takes uvloop where that is installed.
 
 Ratios travel; milliseconds belong to the machine. Written by `make bench` (see [benchmarks](../benchmarks/README.md)).
 """
@@ -87,22 +94,36 @@ def _beside(results: Results, one: Record | None, figure: str) -> str:
     return number(value) + (f" ({number(value / base)}x)" if base and one.target != FLOOR else "")
 
 
-def _by_pair(results: Results, measure: str, at: int, figure: str, era: Era) -> str:
-    """Targets down, pairs of one era across."""
+def _added(results: Results, one: Record | None, base: str) -> str:
+    """What it adds to a direct call, as a multiple of what a relay adds."""
+    if one is None or one.target == DIRECT:
+        return "-"
+    own, theirs = added(results, one), added(results, results.find(one.measure, base, one.pair, one.at))
+    return f"{number(own / theirs)}x" if own is not None and theirs is not None and theirs > 0 else "-"
+
+
+def _share(results: Results, one: Record | None, figure: str, base: str) -> str:
+    """A figure, as a multiple of a relay's."""
+    own = one.median(figure) if one else None
+    theirs = results.median(one.measure, base, one.pair, figure, one.at) if one else None
+    return f"{number(own / theirs)}x" if own is not None and theirs else "-"
+
+
+def _by_pair(results: Results, measure: str, at: int, cell: Cell, era: Era) -> str:
+    """Targets down, pairs of one era across; who has nothing to tell has no line."""
     pairs = [pair for pair in PAIRS if pair.era is era]
     found = [
         one for one in results.records if one.measure == measure and one.at == at and one.pair in pairs and one.figures
     ]
     pairs = [pair for pair in pairs if any(one.pair == pair for one in found)]
-    lines = [
-        [name, *(_beside(results, results.find(measure, name, pair, at), figure) for pair in pairs)]
-        for name in _targets(found)
-    ]
-    return rows((f"{era} era", *map(pair_name, pairs)), lines)
+    lines = [[name, *(cell(results.find(measure, name, pair, at)) for pair in pairs)] for name in _targets(found)]
+    return rows((f"{era} era", *map(pair_name, pairs)), [line for line in lines if set(line[1:]) != {"-"}])
 
 
-def _both_eras(results: Results, measure: str, at: int, figure: str) -> str:
-    return "\n".join(filter(None, (_by_pair(results, measure, at, figure, era) for era in Era)))
+def _both_eras(results: Results, measure: str, at: int, cell: str | Cell) -> str:
+    """A table for each era; `cell` is a figure, told beside the floor's, or makes the text of one record."""
+    of = partial(_beside, results, figure=cell) if isinstance(cell, str) else cell
+    return "\n".join(filter(None, (_by_pair(results, measure, at, of, era) for era in Era)))
 
 
 def _section(title: str, parts: Iterable[tuple[str, str]]) -> str:
@@ -116,13 +137,21 @@ def _latency(results: Results) -> str:
         "p95": "p95:",
         "cpu": "Processor time of a call in ms, of the gateway and all below it (servers over stdio included):",
     }
-    return _section("A call", ((text, _both_eras(results, "latency", 1, name)) for name, text in told.items()))
+    parts = [(text, _both_eras(results, "latency", 1, name)) for name, text in told.items()]
+    for base in (FLOOR, LEANEST):
+        text = f"Added / {base}: the p50 that is added to a direct call, as a multiple of what the {base} adds:"
+        parts.append((text, _both_eras(results, "latency", 1, partial(_added, results, base=base))))
+    cpu = partial(_share, results, figure="cpu", base=LEANEST)
+    parts.append((f"Processor time / {LEANEST}:", _both_eras(results, "latency", 1, cpu)))
+    return _section("A call", parts)
 
 
 def _throughput(results: Results) -> str:
     counts = sorted({one.at for one in results.records if one.measure == "throughput"})
     parts = [(f"Calls per second with {at} under way:", _both_eras(results, "throughput", at, "rate")) for at in counts]
     if 64 in counts:
+        rate = partial(_share, results, figure="rate", base=LEANEST)
+        parts.append((f"Calls per second with 64 under way / {LEANEST}:", _both_eras(results, "throughput", 64, rate)))
         parts.append(("p95 in ms with 64 under way:", _both_eras(results, "throughput", 64, "p95")))
     return _section("Many at once", parts)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.wire.bars import added, verdicts
 from benchmarks.wire.records import Record, Results
-from benchmarks.wire.targets import FLOOR
+from benchmarks.wire.targets import FLOOR, LEANEST
 
 COLUMNS = {
     "latency": ("p50", "p95", "cpu", "rate"),
@@ -15,6 +15,10 @@ COLUMNS = {
     "memory": ("rss",),
     "sessions": ("kilobytes",),
 }
+BASES = {"raw": FLOOR, "leanest": LEANEST}
+"""The relays that everything is told next to."""
+WIDTH = 14
+RATIOS = "".join(f"{f'{figure}/{name}':>{WIDTH}}" for figure in ("added", "cpu") for name in BASES)
 
 
 def table(results: Results) -> str:
@@ -25,7 +29,7 @@ def table(results: Results) -> str:
         if heading != title and one.figures:
             title = heading
             names = "".join(f"{name:>11}" for name in COLUMNS[one.measure])
-            lines.append(f"{heading:40}{names}{'added/floor':>13}{'cpu/floor':>11}")
+            lines.append(f"{heading:40}{names}{RATIOS}")
         if one.figures:
             lines.append(_line(results, one))
     lines += [f"without {skip.target}: {skip.measure} {skip.pair}: {skip.why}" for skip in results.skips]
@@ -34,20 +38,17 @@ def table(results: Results) -> str:
 
 def _line(results: Results, one: Record) -> str:
     cells = "".join(f"{one.median(name) or 0.0:11.3f}" for name in COLUMNS[one.measure])
-    ratios = (_ratio(added(results, one), added(results, _floor(results, one))), _cpu(results, one))
-    told = "".join(
-        f"{ratio:{width}.2f}" if ratio else " " * width for ratio, width in zip(ratios, (13, 11), strict=True)
-    )
+    ratios = [ratio_of(results, one, base) for ratio_of in (_added, _cpu) for base in BASES.values()]
+    told = "".join(f"{ratio:{WIDTH}.2f}" if ratio else " " * WIDTH for ratio in ratios)
     return f"  {one.target:38}{cells}{told}"
 
 
-def _floor(results: Results, one: Record) -> Record | None:
-    return results.find(one.measure, FLOOR, one.pair, one.at)
+def _added(results: Results, one: Record, base: str) -> float | None:
+    return _ratio(added(results, one), added(results, results.find(one.measure, base, one.pair, one.at)))
 
 
-def _cpu(results: Results, one: Record) -> float | None:
-    floor = _floor(results, one)
-    return _ratio(one.median("cpu"), floor.median("cpu") if floor else None)
+def _cpu(results: Results, one: Record, base: str) -> float | None:
+    return _ratio(one.median("cpu"), results.median(one.measure, base, one.pair, "cpu", one.at))
 
 
 def _ratio(value: float | None, base: float | None) -> float | None:

@@ -15,7 +15,9 @@ from benchmarks.wire.peers import CONTEXT_FORGE, FASTMCP, MCP_PROXY, NPM, Group
 from benchmarks.wire.place import HTTP, STDIO, Launch, Place, behind, entry
 
 PREFIXED, PLAIN = "{alias}__{tool}", "{tool}"
-DIRECT, FLOOR, OURS, SDK = "direct", "raw relay", "MagicTunnel", "plain SDK relay"
+DIRECT, OURS, SDK = "direct", "MagicTunnel", "plain SDK relay"
+FLOOR, FLOOR_UVLOOP = "raw asyncio relay", "raw asyncio relay, uvloop"
+LEANEST, LEANEST_UVLOOP = "leanest relay", "leanest relay, uvloop"
 TUNED, AS_RUN, AS_RUN_TWO = "FastMCP, tuned", "FastMCP, as run", "FastMCP, as run, 2 servers"
 FORGE, FORGE_STATEFUL = "ContextForge", "ContextForge, stateful"
 
@@ -36,11 +38,11 @@ def direct(place: Place) -> Launch | None:
     return Launch([*words, *_listening(place, "--http", str(place.port))])
 
 
-def raw(place: Place, *flags: str) -> Launch:
-    """The floor."""
+def raw(place: Place, module: str, *flags: str) -> Launch:
+    """A relay that parses each message once, maps ids and names, and does nothing else."""
     config = place.config(era=place.pair.era.value)
     listening = _listening(place, "--http", str(place.port))
-    return Launch([sys.executable, "-m", "benchmarks.wire.relays.raw", config, *listening, *flags])
+    return Launch([sys.executable, "-m", f"benchmarks.wire.relays.{module}", config, *listening, *flags])
 
 
 def magictunnel(place: Place) -> Launch:
@@ -134,8 +136,10 @@ class Target:
 
 TARGETS = (
     Target(DIRECT, direct, PLAIN),
-    Target(FLOOR, raw),
-    Target("raw relay, uvloop", lambda place: raw(place, "--uvloop")),
+    Target(FLOOR, lambda place: raw(place, "streams")),
+    Target(FLOOR_UVLOOP, lambda place: raw(place, "streams", "--uvloop")),
+    Target(LEANEST, lambda place: raw(place, "callbacks")),
+    Target(LEANEST_UVLOOP, lambda place: raw(place, "callbacks", "--uvloop")),
     Target(OURS, magictunnel),
     Target(SDK, sdk),
     Target(TUNED, fastmcp_tuned, "{alias}_{tool}", needs=FASTMCP),

@@ -19,6 +19,8 @@ from benchmarks.wire.place import PAIRS
 from benchmarks.wire.records import Results, load, percentile
 from benchmarks.wire.report import page
 from benchmarks.wire.responses import Responses
+from benchmarks.wire.table import table
+from benchmarks.wire.targets import DIRECT, FLOOR, LEANEST, OURS
 
 BODY = b'{"jsonrpc":"2.0","id":1,"result":{}}'
 PLAIN = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\nMcp-Session-Id: s1\r\n\r\n%s" % (len(BODY), BODY)
@@ -66,10 +68,10 @@ def test_a_call_accepts_its_own_answer_and_no_other(era: Era) -> None:
 
 
 def results() -> Results:
-    """A run in which we add twice what the floor adds, everywhere, and answer half as much."""
+    """A run in which we add twice what the floor adds, and four times what the leanest does, everywhere."""
     found = Results({"processor": "P", "cores": "2", "memory": "8 GB", "kernel": "K", "python": "3"}, {"mcp": "2"})
     for pair in PAIRS:
-        for name, p50, cpu in (("direct", 0.1, 0.1), ("raw relay", 0.2, 0.2), ("MagicTunnel", 0.3, 0.6)):
+        for name, p50, cpu in ((DIRECT, 0.1, 0.1), (FLOOR, 0.2, 0.2), (LEANEST, 0.15, 0.1), (OURS, 0.3, 0.6)):
             found.record("latency", name, pair, 1).add(p50=p50, p95=p50, cpu=cpu, rate=1 / p50)
             found.record("throughput", name, pair, 64).add(p50=p50, p95=p50, cpu=cpu, rate=1 / p50)
     return found
@@ -77,8 +79,8 @@ def results() -> Results:
 
 def test_bars_compare_what_is_added_and_tell_what_was_not_measured() -> None:
     met = {one.text: one.is_met for one in verdicts(results())}
-    assert met["added p50 at most 1.5x that of raw relay"] is False
-    assert met["calls/s at 64 at once, at least 0.6x those of raw relay"] is True
+    assert met["added p50 at most 1.5x that of raw asyncio relay"] is False
+    assert met["calls/s at 64 at once, at least 0.6x those of raw asyncio relay"] is True
     assert met["p95 at 64 at once within 4x of p50"] is True
     assert met["an idle session: at most 40 KB"] is None
 
@@ -99,9 +101,28 @@ def test_the_page_and_the_chart_have_every_target_and_nothing_sticks_out() -> No
     assert "Cold start" not in text
     width, height = float(picture.attrib["width"]), float(picture.attrib["height"])
     bars = [bar.attrib for bar in picture.iter("{http://www.w3.org/2000/svg}rect") if "x" in bar.attrib]
-    assert len(bars) == 2 * len(PAIRS) * 3
+    assert len(bars) == 2 * len(PAIRS) * 4
     assert all(float(bar["x"]) + float(bar["width"]) < width for bar in bars)
     assert all(float(bar["y"]) + float(bar["height"]) < height for bar in bars)
+
+
+def test_everybody_is_told_next_to_both_relays() -> None:
+    text = page(results())
+    for base, added, rate in ((FLOOR, "2x", "0.667x"), (LEANEST, "4x", "0.5x")):
+        told = text.partition(f"Added / {base}:")[2].partition("\n\n")[2].partition("\n\n")[0]
+        assert f"| {OURS} | {' | '.join([added] * 4)} |" in told
+        assert f"| {base} | {' | '.join(['1x'] * 4)} |" in told
+        assert DIRECT not in told
+        assert rate in text
+    head, *lines = table(results()).splitlines()
+    assert head.split()[-4:] == ["added/raw", "added/leanest", "cpu/raw", "cpu/leanest"]
+    assert next(line for line in lines if OURS in line).split()[-4:] == ["2.00", "4.00", "3.00", "6.00"]
+
+
+def test_a_run_without_relays_is_told_without_ratios() -> None:
+    alone = Results(results().machine, {}, [one for one in results().records if one.target == OURS])
+    assert "Added" not in page(alone)
+    assert table(alone)
 
 
 def test_a_run_is_read_as_it_was_written(tmp_path) -> None:

@@ -1,4 +1,4 @@
-"""The floor's HTTP: a server and a client of keep-alive connections, over plain asyncio protocols and httptools."""
+"""The leanest relay's HTTP: keep-alive connections on both sides, over plain asyncio protocols and httptools."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import asyncio
 import uuid
 from collections import deque
 from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 from urllib.parse import urlsplit
 
 import httptools
 import orjson
 
-Json = dict[str, Any]
+from benchmarks.wire.relays.heads import ACCEPTED, AT_MOST, REFUSED, message_of, named, ok, post, session, whole
+from benchmarks.wire.relays.shared import INITIALIZED, Json, request
+
 Reply = Callable[[Json], None]
-AT_MOST = 256
-"""Connections to one server."""
-HANDSHAKE, STATELESS = "2025-11-25", "2026-07-28"
+Answered = Callable[[Json | None], None]
 
 
 class Exchange(asyncio.Protocol):
@@ -26,18 +26,18 @@ class Exchange(asyncio.Protocol):
         self._back = back
         self._body: list[bytes] = []
         self._is_events = False
-        self.session = b""
-        self.reply: Callable[[Json | None], None]
+        self.session = ""
+        self.reply: Answered
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ready to send."""
         self._transport = cast("asyncio.Transport", transport)
         self._parser = httptools.HttpResponseParser(self)
 
-    def send(self, head: bytes, body: bytes, reply: Callable[[Json | None], None]) -> None:
+    def send(self, head: bytes, message: Json, reply: Answered) -> None:
         """One request."""
         self.reply = reply
-        self._transport.write(b"%s%d\r\n\r\n%s" % (head, len(body), body))
+        self._transport.write(whole(head, message))
 
     def data_received(self, data: bytes) -> None:
         """Part of a response."""
@@ -46,7 +46,7 @@ class Exchange(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """What we need of the head."""
         if len(name) == 14 and name.lower() == b"mcp-session-id":
-            self.session = value
+            self.session = value.decode()
         elif len(name) == 12 and name.lower() == b"content-type":
             self._is_events = value.startswith(b"text/event-stream")
 
@@ -58,11 +58,9 @@ class Exchange(asyncio.Protocol):
         """The answer."""
         body = b"".join(self._body)
         self._body.clear()
-        if self._is_events:
-            body = next(line[5:] for line in body.split(b"\n") if line.startswith(b"data:"))
         reply = self.reply
         self._back.release(self)
-        reply(orjson.loads(body) if body else None)
+        reply(message_of(body, is_events=self._is_events))
 
     def connection_lost(self, _: Exception | None) -> None:
         """It is not to be used again."""
@@ -75,14 +73,10 @@ class HttpBack:
     def __init__(self, url: str, opening: Json | None) -> None:
         found = urlsplit(url)
         self._host, self._port = found.hostname or "", found.port or 80
-        version = HANDSHAKE if opening else STATELESS
         self._opening = opening
-        self._head = (
-            f"POST {found.path} HTTP/1.1\r\nHost: {found.netloc}\r\nContent-Type: application/json\r\n"
-            f"Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: {version}\r\n"
-        ).encode()
+        self._head = post(found, is_handshake=opening is not None)
         self._idle: list[Exchange] = []
-        self._waiting: deque[tuple[bytes, bytes, Callable[[Json | None], None]]] = deque()
+        self._waiting: deque[tuple[bytes, Json, Answered]] = deque()
         self._count = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -90,31 +84,26 @@ class HttpBack:
         """Shake hands where the era does."""
         if self._opening is None:
             return
-        request = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": self._opening}
-        first = await self._ask(request)
+        first = await self._ask(request("initialize", self._opening))
         if first.session:
-            self._head += b"Mcp-Session-Id: " + first.session + b"\r\n"
-        await self._ask({"jsonrpc": "2.0", "method": "notifications/initialized"})
+            self._head += session(first.session)
+        await self._ask(INITIALIZED)
 
     async def _ask(self, message: Json) -> Exchange:
         await self._connect()
         exchange, answered = self._idle.pop(), asyncio.get_running_loop().create_future()
-        exchange.send(self._head + b"Content-Length: ", orjson.dumps(message), answered.set_result)
+        exchange.send(self._head, message, answered.set_result)
         await answered
         return exchange
 
     def send(self, message: Json, reply: Reply) -> None:
         """Send a request; the connection tells whose the answer is, the id stays."""
-        head = self._head
-        if self._opening is None:
-            head += b"Mcp-Method: " + message["method"].encode() + b"\r\n"
-            if name := message.get("params", {}).get("name"):
-                head += b"Mcp-Name: " + name.encode() + b"\r\n"
-        request = (head + b"Content-Length: ", orjson.dumps(message), cast("Callable[[Json | None], None]", reply))
+        head = self._head if self._opening else self._head + named(message)
+        asked = (head, message, cast("Answered", reply))
         if self._idle:
-            self._idle.pop().send(*request)
+            self._idle.pop().send(*asked)
             return
-        self._waiting.append(request)
+        self._waiting.append(asked)
         if self._count < AT_MOST:
             task = asyncio.get_running_loop().create_task(self._connect())
             self._tasks.add(task)
@@ -166,20 +155,18 @@ class WebFront(asyncio.Protocol):
         body = b"".join(self._body)
         self._body.clear()
         if not body:
-            self._transport.write(b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n")
+            self._transport.write(REFUSED)
             return
         message = orjson.loads(body)
         if "id" not in message:
-            self._transport.write(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
+            self._transport.write(ACCEPTED)
             return
         opens = message["method"] == "initialize"
-        self._session = b"Mcp-Session-Id: " + uuid.uuid4().hex.encode() + b"\r\n" if opens else b""
+        self._session = session(uuid.uuid4().hex) if opens else b""
         self._handle(message, self._reply)
 
     def _reply(self, message: Json) -> None:
-        body = orjson.dumps(message)
-        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" + self._session
-        self._transport.write(b"%sContent-Length: %d\r\n\r\n%s" % (head, len(body), body))
+        self._transport.write(ok(message, self._session))
 
 
 async def serve_web(handle: Callable[[Json, Reply], None], port: int) -> None:

@@ -1,4 +1,4 @@
-"""The floor's pipes: lines in, lines out, over plain asyncio protocols."""
+"""The leanest relay's pipes: lines in, lines out, over plain asyncio protocols."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, cast
 
 import orjson
 
-Json = dict[str, Any]
+from benchmarks.wire.relays.shared import INITIALIZED, Json, line, request
+
 Reply = Callable[[Json], None]
-INITIALIZED = b'{"jsonrpc":"2.0","method":"notifications/initialized"}\n'
 
 
 class Lines:
@@ -51,22 +51,21 @@ class PipeBack(asyncio.SubprocessProtocol):
         if self._opening is None:
             return
         answered: asyncio.Future[Json] = loop.create_future()
-        message = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": self._opening}
-        self.send(message, answered.set_result)
+        self.send(request("initialize", self._opening), answered.set_result)
         await answered
-        self._in.write(INITIALIZED)
+        self._in.write(line(INITIALIZED))
 
     def send(self, message: Json, reply: Reply) -> None:
         """Send a request under an id of ours."""
         self._number = number = self._number + 1
         self._pending[number] = (message["id"], reply)
         message["id"] = number
-        self._in.write(orjson.dumps(message, option=orjson.OPT_APPEND_NEWLINE))
+        self._in.write(line(message))
 
     def pipe_data_received(self, _: int, data: bytes) -> None:
         """Answers, back under the ids of their askers."""
-        for line in self._lines.feed(data):
-            message = orjson.loads(line)
+        for text in self._lines.feed(data):
+            message = orjson.loads(text)
             if found := self._pending.pop(message.get("id"), None):
                 message["id"], reply = found
                 reply(message)
@@ -83,13 +82,13 @@ class PipeFront(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Requests; there is nothing to do for notifications."""
-        for line in self._lines.feed(data):
-            message = orjson.loads(line)
+        for text in self._lines.feed(data):
+            message = orjson.loads(text)
             if "id" in message:
                 self._handle(message, self._reply)
 
     def _reply(self, message: Json) -> None:
-        self.out.write(orjson.dumps(message, option=orjson.OPT_APPEND_NEWLINE))
+        self.out.write(line(message))
 
     def connection_lost(self, _: Exception | None) -> None:
         """The client has gone."""
