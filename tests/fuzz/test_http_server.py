@@ -132,7 +132,7 @@ KINDS = (
     "half a character",
 )
 
-NAMED_WRONG = ("stream of another",)
+NAMED_WRONG = frozenset({"stream of another"})
 """An answer on the stream of a request is taken for its own, whatever id it has, as the SDK does."""
 
 
@@ -183,8 +183,11 @@ async def play_all(kinds: list[str], seed: int, *, at_once: bool, is_open: bool)
                 assert not wire._in_flight or at_once or is_open
             await stage.until(lambda: not stage.open)
             assert not other.requests
+    is_named = at_once and not NAMED_WRONG.isdisjoint(
+        kinds
+    )  # then the server has answered another call under its own id
     for nonce in range(len(kinds)):
-        got, wanted = outcomes[nonce], {nonce, -1} if kinds[nonce] in NAMED_WRONG else {nonce}
+        got, wanted = outcomes[nonce], {nonce, -1} if is_named or kinds[nonce] in NAMED_WRONG else {nonce}
         assert isinstance(got, MCPError) or got["nonce"] in wanted, (kinds[nonce], got)
 
 
