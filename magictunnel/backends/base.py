@@ -35,9 +35,9 @@ US = Caller("magictunnel")
 """Who asks when nobody does: our own listings and subscriptions."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Request:
-    """One request to a backend, in its own names, and whom it is for."""
+    """One request to a backend, in its own names, and whom it is for. It is not changed."""
 
     method: str
     params: Json

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from mcp.shared.inbound import (
@@ -59,7 +60,8 @@ def enveloped(params: Json, version: str, caller: Caller, number: int, *, statel
     """
     if not stateless and "_meta" not in params:
         return params
-    meta = forwardable(params.get("_meta"))
+    stated = params.get("_meta")
+    meta = {} if isinstance(stated, dict) and stated.keys() <= _OWNED_BY_ONE_CONNECTION else forwardable(stated)
     if progress_token(params) is not None:
         meta["progressToken"] = number
     if stateless:
@@ -68,8 +70,9 @@ def enveloped(params: Json, version: str, caller: Caller, number: int, *, statel
         meta[CLIENT_CAPABILITIES_META_KEY] = caller.capabilities
         if level := caller.log_level or (None if caller.stateless or not caller.session else "debug"):
             meta[LOG_LEVEL_META_KEY] = level
-    rest = {key: value for key, value in params.items() if key != "_meta"}
-    return rest | {"_meta": meta} if meta else rest
+    if meta:
+        return {**params, "_meta": meta}
+    return {key: value for key, value in params.items() if key != "_meta"}
 
 
 def headers(method: str, params: Json, version: str, *, stateless: bool, mirrored: HeaderMap) -> dict[str, str]:
@@ -93,11 +96,16 @@ def _mirrored(method: str, params: Json, mirrored: HeaderMap) -> dict[str, str]:
     sent = {}
     name = params.get("taskId" if method.startswith("tasks/") else NAME_BEARING_METHODS.get(method, ""))
     if isinstance(name, str):
-        sent[MCP_NAME_HEADER] = encode_header_value(name)
+        sent[MCP_NAME_HEADER] = _header_value(name)
     arguments = params.get("arguments")
     if mirrored and isinstance(arguments, dict):
         sent |= mcp_param_headers(mirrored, arguments)
     return sent
+
+
+@lru_cache(maxsize=256)
+def _header_value(name: str) -> str:
+    return encode_header_value(name)
 
 
 def inner_result(result: Json) -> Json:

@@ -153,8 +153,8 @@ class Handlers:
                 return await carried.go_on(inbound)
             if inbound.method in _OPENINGS:
                 return await self._open(inbound, lambda: call_next(ctx))
-            if self.takes(inbound.method, stateless=inbound.stateless):
-                return await self.answer(inbound)
+            if (answer := self.answer(inbound)) is not None:
+                return await answer
             self._source.audience.meet()
             return await call_next(ctx)
         except MCPError:
@@ -162,18 +162,12 @@ class Handlers:
         except Exception as error:
             raise self._wire_error(ctx.method, error, stateless=is_stateless(ctx)) from error
 
-    def takes(self, method: str, *, stateless: bool) -> bool:
-        """Whether `answer` has an answer to such requests; what it has none to is the SDK's."""
-        return self._answer_to(method, stateless=stateless) is not None
-
-    async def answer(self, inbound: Inbound) -> Json:
-        """Answer a request which came in beside the SDK.
-
-        Raises:
-            MCPError: what it is to be answered with instead.
-        """
+    def answer(self, inbound: Inbound) -> Awaitable[Json] | None:
+        """The answer to come to a request, with an MCPError for what is refused; None: it is the SDK's to answer."""
         answer = self._answer_to(inbound.method, stateless=inbound.stateless)
-        assert answer is not None, "see `takes`"
+        return None if answer is None else self._answered(inbound, answer)
+
+    async def _answered(self, inbound: Inbound, answer: Answer) -> Json:
         is_brief = inbound.method != LISTEN
         self._count += is_brief
         try:

@@ -89,17 +89,14 @@ class HotRequests:
         if asked.session:
             self._under_way[key] = carried
         try:
-            return await self._server.handlers.answer(
-                Inbound(
-                    asked.method,
-                    asked.params,
-                    asked.number,
-                    carried,
-                    asked.connection,
-                    stateless=asked.stateless,
-                    let_go=None if asked.stateless else carried.let_go,
-                )
+            stateless = asked.connection is None
+            let_go = None if stateless else carried.let_go
+            method, params, number = asked.method, asked.params, asked.number
+            answer = self._server.handlers.answer(
+                Inbound(method, params, number, carried, asked.connection, stateless=stateless, let_go=let_go)
             )
+            assert answer is not None, "it is hot"
+            return await answer
         except MCPError as error:
             return error
         except asyncio.CancelledError:

@@ -167,7 +167,7 @@ def _protocol(server: FrontServer, session_idle_timeout: float, handoff: Handoff
     """What reads requests and writes answers; of uvicorn's own, the one that takes white space off header values."""
     if not (is_ours() or handoff):
         return "h11"
-    return hot_protocol(HotRequests(server, session_idle_timeout), MAX_BODY, handoff)
+    return hot_protocol(HotRequests(server, session_idle_timeout), MAX_BODY, _KEEP_ALIVE, handoff)
 
 
 class _Uvicorn(uvicorn.Server):

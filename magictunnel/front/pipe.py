@@ -59,15 +59,14 @@ class PipeClient:
         else:
             self._is_open = self._is_open or self._connection.initialize_accepted
             is_right = self._is_open and not _is_enveloped(params)
-        handlers = self._server.handlers
-        if not is_right or not handlers.takes(method, stateless=self._stateless):
+        if not is_right:
             return None
         connection = None if self._stateless else self._connection
         try:
             inbound = Inbound(method, params, asked.request_id, asked, connection, stateless=self._stateless)
         except BadParams:
             return None
-        return handlers.answer(inbound)
+        return self._server.handlers.answer(inbound)
 
     async def _on_request(self, dctx: DispatchContext[TransportContext], method: str, params: Params) -> dict[str, Any]:
         if self._stateless:

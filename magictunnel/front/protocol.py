@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 from mcp.shared.exceptions import MCPError
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -16,6 +16,7 @@ from magictunnel.front.carried import Carried, carry
 from magictunnel.front.handoff import Door, Handoff
 from magictunnel.front.head import Head, end_of, is_unfinished, response, split, trimmed, without_upgrade
 from magictunnel.front.hot import Asked, HotRequests, written
+from magictunnel.pipeline.clock import Row
 
 _AT_ONCE = 1.0
 """Seconds after which a client of the handshake era gets a stream of events, which it can come back to."""
@@ -26,11 +27,26 @@ logger = logging.getLogger(__name__)
 _STATUS = {status.value: f"{status.value} {status.phrase}".encode() for status in HTTPStatus}
 
 
-def hot_protocol(hot: HotRequests, max_body: int, handoff: Handoff | None = None) -> Callable[..., asyncio.Protocol]:
-    """What uvicorn makes for each connection. `handoff`: there are several workers."""
+class Timers(NamedTuple):
+    """What ends when it has lasted too long."""
+
+    slow: Row[Carried]
+    """Calls of the handshake era."""
+    idle: Row[HotProtocol]
+    """Connections without a request."""
+
+
+def hot_protocol(
+    hot: HotRequests, max_body: int, keep_alive: float, handoff: Handoff | None = None
+) -> Callable[..., asyncio.Protocol]:
+    """What uvicorn makes for each connection. `handoff`: there are several workers. To be called where they are served.
+
+    `keep_alive`: seconds that a connection is kept without a request.
+    """
+    timers = Timers(Row(_AT_ONCE, Carried.hand_over), Row(keep_alive, HotProtocol.timeout_keep_alive_handler))
 
     def make(**given: Any) -> asyncio.Protocol:
-        return HotProtocol(hot, max_body, handoff, **given)
+        return HotProtocol(hot, timers, max_body, handoff, **given)
 
     return make
 
@@ -39,10 +55,17 @@ class HotProtocol(HttpToolsProtocol):
     """uvicorn's protocol, which sees nothing of a hot request unless something has to be said before its answer."""
 
     def __init__(
-        self, hot: HotRequests, max_body: int, handoff: Handoff | None = None, first: bytes = b"", **given: Any
+        self,
+        hot: HotRequests,
+        timers: Timers,
+        max_body: int,
+        handoff: Handoff | None = None,
+        first: bytes = b"",
+        **given: Any,
     ) -> None:
         """`first`: what another worker has read of the connection; it is for us."""
         super().__init__(**given)
+        self._timers = timers
         self._worker = handoff.worker if handoff else None
         self._door = Door(handoff, self._next_request) if handoff else None
         self._first = first
@@ -210,7 +233,8 @@ class HotProtocol(HttpToolsProtocol):
 
     async def _serve(self, asked: Asked, carried: Carried) -> None:
         """Answer a request, in one piece or by way of uvicorn."""
-        later = None if asked.stateless else self.loop.call_later(_AT_ONCE, carried.hand_over)
+        if asked.connection is not None:
+            self._timers.slow.add(carried)
         try:
             outcome = await self._hot.answer(asked, carried)
             if carried.is_handed_over:
@@ -223,8 +247,7 @@ class HotProtocol(HttpToolsProtocol):
             logger.exception("a request could not be answered")
             self.transport.close()
         finally:
-            if later is not None:
-                later.cancel()
+            self._timers.slow.remove(carried)
             self._carried = None
         self._go_on()
 
@@ -242,7 +265,12 @@ class HotProtocol(HttpToolsProtocol):
 
     def _arm_keep_alive(self) -> None:
         self._unset_keepalive_if_required()
-        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+        self._timers.idle.add(self)
+
+    def _unset_keepalive_if_required(self) -> None:
+        """See `HttpToolsProtocol`, which sets a timer for each request that it has answered."""
+        super()._unset_keepalive_if_required()
+        self._timers.idle.remove(self)
 
     def _common_headers(self) -> bytes:
         """The header lines that uvicorn gives all answers; it makes a new list each second."""

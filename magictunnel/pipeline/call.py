@@ -9,9 +9,9 @@ from magictunnel.catalog.model import Catalog, Json, Kind
 from magictunnel.wire.caller import Caller
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
-    """One request on its way from a caller to an entry."""
+    """One request on its way from a caller to an entry. It is not changed; to freeze it would triple what it costs."""
 
     id: str
     """Under which its log lines, and its error if it ends in one, are found."""

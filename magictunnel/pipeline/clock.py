@@ -3,51 +3,56 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any
+from typing import Any, Generic, TypeVar
 
+T = TypeVar("T")
 _EARLY = 0.001
 """Seconds by which the timers of an event loop may be early."""
 
 
-class Row:
-    """The clocks that began with equally long: who began first rings first, so that one timer serves them all.
+class Row(Generic[T]):
+    """What all has equally long: who began first is due first, so that one timer serves them all.
 
     To set a timer takes longer than all else that a clock does, and nearly every clock is left before it rings.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, ring: Callable[[T], None]) -> None:
+        """`ring`: is called with each that is not removed before `seconds` have passed."""
         self.loop = asyncio.get_running_loop()
         self._seconds = seconds
-        self._clocks: dict[Clock, float] = {}
+        self._on_due = ring
+        self._members: dict[T, float] = {}
         """When each rings, in the loop's time."""
         self._timer: asyncio.Handle | None = None
 
-    def add(self, clock: Clock) -> float:
-        """It runs from now on; when it rings."""
-        self._clocks[clock] = at = self.loop.time() + self._seconds
+    def add(self, member: T) -> float:
+        """Its time runs from now on; when it is due."""
+        self._members[member] = at = self.loop.time() + self._seconds
         if self._timer is None:
             self._timer = self.loop.call_at(at, self._ring)
         return at
 
-    def remove(self, clock: Clock) -> None:
-        """It does not run any more."""
-        self._clocks.pop(clock, None)
+    def remove(self, member: T) -> None:
+        """Its time does not run any more."""
+        self._members.pop(member, None)
 
     def _ring(self) -> None:
         now = self.loop.time() + _EARLY
-        due: list[Clock] = []
+        due: list[T] = []
         self._timer = None
-        for clock, at in self._clocks.items():
+        for member, at in self._members.items():
             if at > now:
                 self._timer = self.loop.call_at(at, self._ring)
                 break
-            due.append(clock)
-        for clock in due:
-            clock.end()
+            due.append(member)
+        for member in due:
+            if self._members.pop(member, None) is not None:
+                self._on_due(member)
 
 
-Rows = dict[float, Row]
+Rows = dict[float, "Row[Clock]"]
 """Seconds -> the clocks that began with so many."""
 
 
@@ -63,7 +68,7 @@ class Clock:
         """While it stands still."""
         self._at = 0.0
         """When it rings, in the loop's time, while it runs."""
-        self._row: Row | None = None
+        self._row: Row[Clock] | None = None
         self._timer: asyncio.Handle | None = None
         """Its own, once it has stood still."""
         self._task: asyncio.Task[Any] | None = None
@@ -82,7 +87,7 @@ class Clock:
         if seconds != float("inf"):
             row = self._rows.get(seconds)
             if row is None or row.loop is not loop:
-                row = self._rows[seconds] = Row(seconds)
+                row = self._rows[seconds] = Row(seconds, Clock.end)
             self._row = row
             self._at = row.add(self)
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -29,7 +30,7 @@ class Sender(Protocol):
 class Asked:
     """See `mcp.shared.dispatcher.DispatchContext`. Made for every message: what few of them need is made later."""
 
-    __slots__ = ("_event", "_sender", "has_begun", "is_cancelled", "is_over", "method", "params", "request_id")
+    __slots__ = ("_event", "_sender", "has_begun", "is_cancelled", "is_over", "method", "params", "request_id", "task")
 
     message_metadata = None
     transport = _PIPE
@@ -47,6 +48,8 @@ class Asked:
         """It is answered: what is told or asked now belongs to no request."""
         self.is_cancelled = False
         """Nobody waits for its answer any more."""
+        self.task: asyncio.Task[None] | None = None
+        """In which it is answered."""
         self._event: anyio.Event | None = None
 
     @property

@@ -58,9 +58,12 @@ class Nobody:
         """See `Back.let_go`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Caller:
-    """Who asks: what it is called, what it may use, and how it is reached while its request is under way."""
+    """Who asks: what it is called, what it may use, and how it is reached while its request is under way.
+
+    It is not changed; every call makes some, and to freeze them would triple what they cost.
+    """
 
     name: str
     session: str = ""

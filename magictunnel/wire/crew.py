@@ -15,16 +15,28 @@ class Crew:
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def __len__(self) -> int:
         return len(self._tasks)
 
     def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run `work`, which lets no error out."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
+        task = self.enlist(work)
         task.add_done_callback(self._tasks.discard)
         return task
+
+    def enlist(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run `work`, whose owner says when it has ended: see `left`. A callback would cost it a step of the loop."""
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        return task
+
+    def left(self, task: asyncio.Task[None]) -> None:
+        """It ends now, or will never begin."""
+        self._tasks.discard(task)
 
     async def end(self) -> None:
         """Cancel all of them, and wait until they are over."""

@@ -87,7 +87,8 @@ class Peer(Wire):
         self._inline = inline
         self._numbers = count(1)
         self._pending: dict[RequestId, asyncio.Future[Json]] = {}
-        self._in_flight: dict[RequestId, tuple[Asked, asyncio.Task[None]]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._in_flight: dict[RequestId, Asked] = {}
         self._crew = Crew()
         self._early: deque[Json] = deque()
         self._is_held = True
@@ -119,6 +120,7 @@ class Peer(Wire):
             self.end()
             with anyio.CancelScope(shield=True):
                 await self._crew.end()
+            self._in_flight.clear()  # of what had not begun
 
     def end(self) -> None:
         """The other side is gone, or is to be heard no more: whoever waits for an answer of it hears so."""
@@ -150,7 +152,9 @@ class Peer(Wire):
         if key in self._pending:
             raise ValueError(f"request id {number!r} is already in flight")
         line = request_line(number, method, params)
-        future: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        future: asyncio.Future[Json] = self._loop.create_future()
         self._pending[key] = future
         seconds, is_sent = opts.get("timeout"), False
         try:
@@ -253,7 +257,8 @@ class Peer(Wire):
         assert key is not None
         if method in self._inline:
             self._is_held = True
-        self._in_flight[key] = (asked, self._crew.start(self._answer(asked, key)))
+        self._in_flight[key] = asked
+        asked.task = self._crew.enlist(self._answer(asked, key))
         if len(self._crew) > MAX_AT_ONCE:
             self._ease()
 
@@ -283,19 +288,25 @@ class Peer(Wire):
 
     def _cancel(self, number: Any) -> None:
         key = _key(number)
-        known = self._in_flight.get(key) if key is not None else None
-        if known is not None:
-            asked, task = known
+        asked = self._in_flight.get(key) if key is not None else None
+        if asked is not None and asked.task is not None and key is not None:
             asked.cancel()
-            task.cancel()
-            if not asked.has_begun and key is not None:
+            asked.task.cancel()
+            if not asked.has_begun:
                 self._settle(asked, key)
 
     async def _answer(self, asked: Asked, key: RequestId) -> None:
         """Have one request answered. One that was cancelled is never answered; the others are, whatever happens."""
+        number = asked.request_id
+        assert number is not None
         asked.has_begun = True
         try:
-            pieces = await self._outcome(asked)
+            try:
+                pieces = result_line(number, await self._taken(asked))
+            except asyncio.CancelledError:
+                pieces = error_line(number, _closed())
+            except Exception as error:  # noqa: BLE001 whatever it is becomes an answer
+                pieces = self._refused(number, error)
             asked.is_over = True
             if self._outlet.is_full and not self.is_closed:
                 await self._outlet.drained()
@@ -304,19 +315,11 @@ class Peer(Wire):
         finally:
             self._settle(asked, key)
 
-    async def _outcome(self, asked: Asked) -> tuple[Text, ...]:
-        """What a request is answered with, in pieces."""
-        number = asked.request_id
-        assert number is not None
-        try:
-            return result_line(number, await self._taken(asked))
-        except asyncio.CancelledError:
-            return error_line(number, _closed())
-        except Unsent as error:
+    def _refused(self, number: RequestId, error: Exception) -> tuple[Text, ...]:
+        """What a request is answered with that ended in `error`."""
+        if isinstance(error, Unsent):
             self.lost(f"the answer to {number!a:.80} {error}")
-            return error_line(number, error_data(error))
-        except Exception as error:  # noqa: BLE001 whatever it is becomes an answer
-            return error_line(number, error_data(error))
+        return error_line(number, error_data(error))
 
     def _taken(self, asked: Asked) -> Awaitable[Json]:
         """The answer to come, of the first who has one."""
@@ -331,7 +334,9 @@ class Peer(Wire):
     def _settle(self, asked: Asked, key: RequestId) -> None:
         """A request is done with."""
         asked.is_over = True
-        if self._in_flight.get(key, (None,))[0] is asked:  # a later request may have the same id
+        if asked.task is not None:
+            self._crew.left(asked.task)
+        if self._in_flight.get(key) is asked:  # a later request may have the same id
             del self._in_flight[key]
         if asked.method in self._inline:
             self._go_on()

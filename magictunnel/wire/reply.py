@@ -69,26 +69,27 @@ class Taker(Protocol):
 
 
 class Reply:
-    """Takes one response for whoever awaits `outcome`. See `Receiver`."""
+    """Takes one response for whoever awaits `outcome`. See `Receiver`. Every call makes one; most need little of it."""
+
+    head = _NO_HEAD
+    connection: Connection | None = None
+    _size = 0
+    _events: EventParser | None = None
+    _has_said = False
+    _is_answered = False
+    _waiting = 0
+    _is_paused = False
+    _linger: asyncio.TimerHandle | None = None
 
     def __init__(self, taker: Taker, number: Number, *, is_modern: bool = False, note: Callable[[Head], None]) -> None:
         """`number`: of the request that is to be answered; None: a stream of news."""
         self.number = number
         self.is_modern = is_modern
         self.outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self.connection: Connection | None = None
-        self.head = _NO_HEAD
         self._taker = taker
         self.note = note
         """Told of each head."""
         self._body: list[bytes] = []
-        self._size = 0
-        self._events: EventParser | None = None
-        self._has_said = False
-        self._is_answered = False
-        self._waiting = 0
-        self._is_paused = False
-        self._linger: asyncio.TimerHandle | None = None
 
     def renew(self) -> None:
         """Take another response, after one that was not the answer."""
@@ -137,7 +138,7 @@ class Reply:
         self.note(head)
         if head.status != 202 and not head.is_error and head.content_type.startswith(EVENTS_TYPE):
             self._events = EventParser(MAX_ANSWER)
-        elif int(head.get(b"content-length") or 0) > MAX_ANSWER:
+        elif int(head.fields.get(b"content-length") or 0) > MAX_ANSWER:
             raise EventTooLarge
 
     def on_body(self, chunk: bytes) -> None:

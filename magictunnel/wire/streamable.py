@@ -138,7 +138,7 @@ class HttpWire(Inbound):
 
     def _verdict(self, method: str, fields: Mapping[str, str], reply: Reply, whole: Whole) -> Json | MCPError:
         """What a response that is no stream says."""
-        if refused := self._client.refusal(whole.head):
+        if 300 <= whole.head.status < 400 and (refused := self._client.refusal(whole.head)):
             return MCPError(INVALID_REQUEST, refused)
         assert reply.number is not None
         is_named = SESSION in fields and method not in _OPENINGS

@@ -20,7 +20,8 @@ class Counted(PipeWriter):
     """Notes how much went out each time."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(clock=lambda: self.now)
+        self.now = 0.0
         self.puts: list[int] = []
 
     def _put(self, pieces: Sequence[bytes], size: int) -> None:
@@ -59,7 +60,7 @@ async def test_what_comes_alone_goes_at_once(ends: tuple[int, int]) -> None:
         for number in range(3):
             writer.write(b"%d" % number, b"\n")
             assert writer.puts == [2] * (number + 1)
-            await anyio.wait_all_tasks_blocked()
+            writer.now += 0.001
     assert lines == [b"0", b"1", b"2"]
 
 
@@ -68,15 +69,22 @@ async def test_what_comes_together_goes_together_and_in_order(ends: tuple[int, i
         for _ in range(3):
             for number in range(100):
                 writer.write(b"%03d" % number, b"\n")
+                writer.now += 0.00003
+            assert not writer.is_empty
             await anyio.wait_all_tasks_blocked()
+            assert writer.is_empty
         assert writer.puts == [4, 396, 400, 400]
-        assert writer.is_empty
-        writer.write(b"alone again", b"\n")
-        assert not writer.is_empty
+        writer.write(b"soon after", b"\n")
+        writer.now += 0.001
+        writer.write(b"later, but after what waits", b"\n")
+        assert len(writer.puts) == 4
         await anyio.wait_all_tasks_blocked()
-        writer.write(b"at once", b"\n")
-        assert writer.puts[-1] == 8
-    assert lines == [b"%03d" % number for number in range(100)] * 3 + [b"alone again", b"at once"]
+        assert len(writer.puts) == 5
+        writer.now += 0.001
+        writer.write(b"alone", b"\n")
+        assert writer.puts[-1] == 6
+    several = [b"%03d" % number for number in range(100)] * 3
+    assert lines == [*several, b"soon after", b"later, but after what waits", b"alone"]
 
 
 async def test_what_is_large_does_not_wait_for_more(ends: tuple[int, int]) -> None:

@@ -11,6 +11,8 @@ from magictunnel.wire.http1.connection import Connection, Receiver
 from magictunnel.wire.http1.head import Head, head, start_of_head, without
 from magictunnel.wire.http1.pool import Pool
 
+_NONE: frozenset[str] = frozenset()
+
 
 class Awaited(Receiver, Protocol):
     """Takes a response for whoever waits for it."""
@@ -68,7 +70,8 @@ class Client:
             connection = self._pool.take() or await self._pool.connect()
             if not reply.outcome.done():
                 reply.connection = connection
-                await connection.send(whole, body or b"", reply)
+                if (rest := connection.send(whole, body or b"", reply)) is not None:
+                    await rest
             else:
                 connection.close()
             return await reply.outcome
@@ -78,7 +81,7 @@ class Client:
 
     def _start(self, method: str, fields: Mapping[str, str]) -> str:
         """What the head begins with; what a message says itself counts for more than what was configured."""
-        overlap = frozenset(self._configured.keys() & fields.keys())
+        overlap = frozenset(self._configured.keys() & fields.keys()) if self._configured else _NONE
         start = self._starts.get((method, overlap))
         if start is None:
             start = start_of_head(method, self.address, without(self._configured, overlap))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import select
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 import httptools
@@ -67,20 +67,16 @@ class Connection(asyncio.Protocol):
 
     # --- sending
 
-    async def send(self, head: bytes, body: bytes, receiver: Receiver) -> None:
-        """Send a request; what becomes of it is told to `receiver`. Ends when it is written."""
+    def send(self, head: bytes, body: bytes, receiver: Receiver) -> Awaitable[None] | None:
+        """Send a request; what becomes of it is told to `receiver`. What is returned ends when all of it is written;
+        None: it is.
+        """
         self.begin(receiver)
-        if len(body) <= _SMALL:
-            self._transport.write(head + body)
-        else:
-            try:
-                await self._send_large(head, body)
-            except asyncio.CancelledError:  # half a request is no use to anybody
-                self.close()
-                raise
+        if len(body) > _SMALL:
+            return self._send_large(head, body)
+        self._transport.write(head + body)
         self._is_written = True
-        if self._is_over:
-            self._finish()
+        return None
 
     def begin(self, receiver: Receiver) -> None:
         """From now on what comes is for `receiver`."""
@@ -90,6 +86,16 @@ class Connection(asyncio.Protocol):
         self._has_head = self._is_over = self._is_kept = self._is_written = False
 
     async def _send_large(self, head: bytes, body: bytes) -> None:
+        try:
+            await self._send_pieces(head, body)
+        except asyncio.CancelledError:  # half a request is no use to anybody
+            self.close()
+            raise
+        self._is_written = True
+        if self._is_over:
+            self._finish()
+
+    async def _send_pieces(self, head: bytes, body: bytes) -> None:
         self._transport.write(head)
         view = memoryview(body)
         for at in range(0, len(body), _SMALL):
