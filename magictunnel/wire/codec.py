@@ -58,7 +58,7 @@ def loads(text: bytes) -> Any:
 
 def _loaded(text: Text, on_no_number: Callable[[str], float]) -> Any:
     """`on_no_number`: told of `NaN` and such, which some write although JSON has no such numbers."""
-    if _LONG_NUMBER not in bytes(text).translate(_TO_DIGITS):
+    if not _has_long_number(text):
         try:
             return orjson.loads(text)
         except orjson.JSONDecodeError:
@@ -67,6 +67,14 @@ def _loaded(text: Text, on_no_number: Callable[[str], float]) -> Any:
         return json.loads(str(text, "utf-8"), parse_constant=on_no_number)
     except RecursionError as error:
         raise ValueError("nested too deep") from error
+
+
+def _has_long_number(text: Text) -> bool:
+    """Whether there may be an integer in it that orjson makes a float of. A large text is not copied whole for it."""
+    if len(text) <= _LARGE:
+        return _LONG_NUMBER in bytes(text).translate(_TO_DIGITS)
+    pieces = (text[at : at + _LARGE + len(_LONG_NUMBER)] for at in range(0, len(text), _LARGE))
+    return any(_LONG_NUMBER in bytes(piece).translate(_TO_DIGITS) for piece in pieces)
 
 
 def _no_matter(constant: str) -> float:

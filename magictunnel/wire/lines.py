@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from io import BytesIO
 
 MAX_LINE = 64 * 1024 * 1024
 """Bytes in one line. A peer that sends more without a newline has lost the protocol, and its connection."""
@@ -20,7 +21,8 @@ class Lines:
 
     def __init__(self, limit: int = MAX_LINE) -> None:
         self._limit = limit
-        self._held: list[bytes] = []
+        self._held = BytesIO()
+        """What has come of a line; it gives its text without another copy, and leaves no pieces behind."""
         self._size = 0
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
@@ -31,17 +33,20 @@ class Lines:
         """
         *complete, rest = chunk.split(b"\n")
         for tail in complete:
-            line = (b"".join((*self._held, tail)) if self._held else tail).strip()
-            self._held.clear()
-            self._size = 0
+            line = (self._taken(tail) if self._size else tail).strip()
             if line:
                 yield line
         if rest:
-            self._held.append(rest)
-            self._size += len(rest)
+            self._size += self._held.write(rest)
         if self._size > self._limit:
-            self._held.clear()
+            self._taken(b"")
             raise LineTooLong(self._limit)
+
+    def _taken(self, tail: bytes) -> bytes:
+        """The line that ends with `tail`."""
+        held, self._held, self._size = self._held, BytesIO(), 0
+        held.write(tail)
+        return held.getvalue()
 
 
 async def split_lines(chunks: AsyncIterable[bytes], limit: int = MAX_LINE) -> AsyncIterator[bytes]:

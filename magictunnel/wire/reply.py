@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Protocol
 
 from mcp.shared.exceptions import MCPError
@@ -74,6 +75,9 @@ class Reply:
     head = _NO_HEAD
     connection: Connection | None = None
     _size = 0
+    _body = b""
+    _more: BytesIO | None = None
+    """All of the body, once it has come in more than one piece. It gives its bytes without another copy."""
     _events: EventParser | None = None
     _has_said = False
     _is_answered = False
@@ -89,13 +93,12 @@ class Reply:
         self._taker = taker
         self.note = note
         """Told of each head."""
-        self._body: list[bytes] = []
 
     def renew(self) -> None:
         """Take another response, after one that was not the answer."""
         self.outcome = asyncio.get_running_loop().create_future()
         self.head = _NO_HEAD
-        self._body = []
+        self._body, self._more = b"", None
         self._size = 0
         self._events = None
         self._has_said = False
@@ -156,7 +159,17 @@ class Reply:
             self._size += len(chunk)
             if self._size > MAX_ANSWER:
                 raise EventTooLarge
-            self._body.append(chunk)
+            self._add(chunk)
+
+    def _add(self, chunk: bytes) -> None:
+        if self._more is not None:
+            self._more.write(chunk)
+        elif self._body:
+            self._more = BytesIO()
+            self._more.write(self._body)
+            self._more.write(chunk)
+        else:
+            self._body = chunk
 
     def on_end(self) -> None:
         """See `Receiver.on_end`."""
@@ -164,7 +177,7 @@ class Reply:
         if self._events is not None:
             self._settle(self._ended(self._events))
         else:
-            self._settle(Whole(self.head, self._body[0] if len(self._body) == 1 else b"".join(self._body)))
+            self._settle(Whole(self.head, self._body if self._more is None else self._more.getvalue()))
 
     def on_broken(self, error: Exception | None) -> None:
         """See `Receiver.on_broken`."""

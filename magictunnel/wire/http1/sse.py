@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from io import BytesIO
 
 MAX_RETRY = 60 * 60.0
 """Seconds; a server that wants us to wait for longer than that does not mean it."""
@@ -35,8 +36,8 @@ class EventParser:
         """The id of the last event that had one; an event without data may bring it too."""
         self.retry: float | None = None
         """Seconds to wait before the stream is opened again, if the server said so."""
-        self._held: list[bytes] = []
-        """The start of a line whose end has not come."""
+        self._held = BytesIO()
+        """The start of a line whose end has not come; it gives its bytes without another copy."""
         self._data: list[bytes] = []
         self._kind = ""
         self._id = ""
@@ -56,22 +57,22 @@ class EventParser:
             self._is_after_cr = False
         if not chunk:
             return []
-        events: list[Event] = []
         lines = chunk.splitlines()
         self._is_after_cr = chunk.endswith(b"\r")
         rest = b"" if self._is_after_cr or chunk.endswith(b"\n") else lines.pop()
-        for line in lines:
-            if self._held:
-                line = b"".join((*self._held, line))
-                self._held.clear()
-            self._size_of_held = 0
-            if event := self._take(line):
-                events.append(event)
+        events = [event for line in lines if (event := self._take(self._whole(line)))]
         if rest:
-            self._held.append(rest)
-            self._size_of_held += len(rest)
+            self._size_of_held += self._held.write(rest)
             self._check()
         return events
+
+    def _whole(self, end: bytes) -> bytes:
+        """The line that ends so."""
+        if not self._size_of_held:
+            return end
+        held, self._held, self._size_of_held = self._held, BytesIO(), 0
+        held.write(end)
+        return held.getvalue()
 
     def _check(self) -> None:
         if self._size + self._size_of_held > self._limit:
@@ -84,8 +85,9 @@ class EventParser:
             line = line.removeprefix(_BOM)
         if not line:
             return self._dispatched()
-        name, _, value = line.partition(b":")
-        value = value.removeprefix(b" ")
+        colon = line.find(b":")
+        name, at = (line, len(line)) if colon < 0 else (line[:colon], colon + 1)
+        value = line[at + line.startswith(b" ", at) :]  # one copy of what may be large
         match name:
             case b"data":
                 self._data.append(value)
