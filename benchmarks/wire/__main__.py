@@ -19,6 +19,7 @@ from benchmarks.wire.records import Results
 from benchmarks.wire.report import write
 from benchmarks.wire.rounds import say
 from benchmarks.wire.starts import measure_starts
+from benchmarks.wire.streams import measure_streams
 from benchmarks.wire.table import table
 from benchmarks.wire.targets import TARGETS
 
@@ -37,6 +38,7 @@ MEASURES: dict[str, Callable[[Plan, Results], None]] = {
     "lists": measure_lists,
     "starts": measure_starts,
     "memory": measure_memory,
+    "streams": measure_streams,
 }
 
 
@@ -69,6 +71,7 @@ def arguments() -> argparse.Namespace:
     add("--starts", type=int, nargs="*", help="starts with so many servers")
     add("--soak", type=int, nargs="*", help="memory after so many calls")
     add("--sessions", type=int, help="memory of so many idle sessions")
+    add("--streams", type=int, help="one change, told on so many streams")
     add("--is-sse", "--sse", action="store_true", default=None, help="backends over HTTP answer as events")
     add("--out", type=Path, help="a JSON file for all figures")
     add("--docs", type=Path, help="a folder for performance.md and performance.svg")
@@ -78,7 +81,7 @@ def arguments() -> argparse.Namespace:
 def plan_of(asked: argparse.Namespace) -> Plan:
     """The plan, with what the command line changes."""
     base = quick() if asked.quick else Plan()
-    keys = ("rounds", "budget", "at_once", "sizes", "lists", "starts", "soak", "sessions", "is_sse")
+    keys = ("rounds", "budget", "at_once", "sizes", "lists", "starts", "soak", "sessions", "streams", "is_sse")
     given: dict[str, Any] = {key: value for key in keys if (value := getattr(asked, key)) is not None}
     tuples: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
     targets = chosen(TARGETS, asked.targets, lambda target: target.name) if asked.targets else base.targets

@@ -147,6 +147,8 @@ def _memory(results: Results) -> Iterator[Verdict]:
     idle = results.median("sessions", OURS, LISTED, "kilobytes", 1_000)
     yield _one("an idle session: at most 40 KB", idle, 40, "KB")
     early, late = (results.median("memory", OURS, LISTED, "rss", at) for at in (10_000, 100_000))
+    told = ((pair, results.median("streams", OURS, pair, "seconds", 1_000)) for pair in PAIRS)
+    yield _all("1,000 streams hear of a change within 1 s, each once", _known(told), lambda x: x <= 1)
     grown = (late / early - 1) * 100 if early and late else None
     yield _one("100,000 calls leave memory within 3 % of that after 10,000", grown, 3, "%")
 

@@ -31,6 +31,7 @@ class Plan:
     soak_seconds: float = 240.0
     """How long these may take one target."""
     sessions: int = 1_000
+    streams: int = 1_000
     is_quick: bool = False
     """Where it would take long, only ours and the floor."""
     is_sse: bool = False
@@ -53,5 +54,6 @@ def quick() -> Plan:
         soak=(2_000,),
         soak_seconds=10.0,
         sessions=200,
+        streams=200,
         is_quick=True,
     )

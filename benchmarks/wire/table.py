@@ -14,6 +14,7 @@ COLUMNS = {
     "start": ("seconds",),
     "memory": ("rss",),
     "sessions": ("kilobytes",),
+    "streams": ("seconds",),
 }
 BASES = {"raw": FLOOR, "leanest": LEANEST}
 """The relays that everything is told next to."""

@@ -12,7 +12,7 @@ from mcp.shared.exceptions import MCPError, NoBackChannelError
 from magictunnel.catalog.model import Json
 from magictunnel.front.inbound import Context, Inbound
 
-_KEY = "magictunnel.carried"
+KEY = "magictunnel.carried"
 """Where an ASGI scope has it."""
 
 
@@ -122,11 +122,11 @@ class _NotTaken(Exception):
 
 def carry(scope: MutableMapping[str, Any], carried: Carried) -> None:
     """Have whoever handles the request of this ASGI scope find `carried`."""
-    scope[_KEY] = carried
+    scope[KEY] = carried
 
 
 def carried_by(ctx: Context) -> Carried | None:
-    """What answers this request already."""
+    """What answers this request already; told once, for the SDK keeps the scope longer than it is needed."""
     scope = getattr(ctx.request, "scope", None)
-    found = scope.get(_KEY) if isinstance(scope, dict) else None
+    found = scope.pop(KEY, None) if isinstance(scope, dict) else None
     return found if isinstance(found, Carried) else None

@@ -9,6 +9,8 @@ from mcp.server.streamable_http import EventCallback, EventMessage, EventStore
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp_types import JSONRPCMessage, JSONRPCResponse
 
+from magictunnel.front.exchange import forgetful
+
 MAX_EVENTS = 256
 """Messages that are kept of one session."""
 MAX_SIZE = 16 * 1024 * 1024
@@ -56,6 +58,10 @@ class Events(EventStore):
 
 class SessionManager(StreamableHTTPSessionManager):
     """Gives each session events of its own: the SDK names streams by request id, which several sessions share."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.asgi_app = forgetful(self)
 
     @property
     def event_store(self) -> EventStore:

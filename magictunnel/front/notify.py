@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 
 import anyio
+import anyio.lowlevel
+from anyio.abc import TaskGroup
 
 from magictunnel.catalog.model import Kind
 from magictunnel.discovery.views import Differs
@@ -14,6 +17,12 @@ from magictunnel.wire.caller import Back
 
 COMPANY = 0.05
 """Seconds to wait after a change for others that come with it."""
+AT_ONCE = 16
+"""Clients that are told in one go. With all of them each would wait for the work of all, and what is made on the way
+would live long enough for the garbage collector to look through everything there is, several times.
+"""
+_TURNS = 12
+"""Turns of the event loop within which a client that reads has been told."""
 
 _NEWS: Sequence[tuple[frozenset[Kind], str]] = (
     (frozenset({Kind.TOOL}), "notifications/tools/list_changed"),
@@ -54,8 +63,16 @@ class Notifier:
                     await self._wake.wait()
                     await anyio.sleep(COMPANY)
                     self._wake = anyio.Event()
-                    news, self._news = self._news, {}
-                    for method, back in news:
-                        tasks.start_soon(back.tell, method, {})
+                    while self._news:
+                        await self._tell_some(tasks)
         finally:
             self._streams.close()
+
+    async def _tell_some(self, tasks: TaskGroup) -> None:
+        """Tell the first few. Who does not read holds up nobody: it is only begun here."""
+        for news in list(islice(self._news, AT_ONCE)):
+            del self._news[news]
+            method, back = news
+            tasks.start_soon(back.tell, method, {})
+        for _ in range(_TURNS):
+            await anyio.lowlevel.checkpoint()

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from itertools import count
 from typing import Any
 
 import anyio
@@ -27,6 +25,8 @@ logger = logging.getLogger(__name__)
 class Outbox:
     """Sends one message at a time. Whoever puts the first in also sends what is put in behind it."""
 
+    __slots__ = ("_count", "_is_held", "_is_telling", "_patience", "_quiet", "_send", "_tasks", "_untold")
+
     def __init__(self, send: Send, patience: float = float("inf"), tasks: Tasks = lambda: None) -> None:
         """`patience`: seconds that a client may take to read one message; then it is not told of it.
 
@@ -35,8 +35,8 @@ class Outbox:
         self._tasks = tasks
         self._send = send
         self._patience = patience
-        self._untold: OrderedDict[Any, tuple[str, Json]] = OrderedDict()
-        self._numbers = count()
+        self._untold: dict[Any, tuple[str, Json]] = {}
+        self._count = 0
         self._is_held = False
         self._is_telling = False
         self._quiet: anyio.Event | None = None
@@ -48,10 +48,11 @@ class Outbox:
 
     async def put(self, method: str, params: Json, *, once: bool = False) -> None:
         """Tell `params`; `once`: not if the very same is waiting to be told already."""
-        key = (method, json.dumps(params, sort_keys=True)) if once else next(self._numbers)
+        self._count += 1
+        key = (method, json.dumps(params, sort_keys=True)) if once else self._count
         self._untold.setdefault(key, (method, params))
         if len(self._untold) > MAX_UNTOLD:
-            self._untold.popitem(last=False)
+            self._pop()
         tasks = self._tasks()
         if tasks is None:
             await self._tell()
@@ -76,13 +77,16 @@ class Outbox:
             else:
                 await self._tell()
 
+    def _pop(self) -> tuple[str, Json]:
+        return self._untold.pop(next(iter(self._untold)))
+
     async def _tell(self) -> None:
         if self._is_telling or self._is_held:
             return
         self._is_telling = True
         try:
             while self._untold and not self._is_held:
-                _, (method, params) = self._untold.popitem(last=False)
+                method, params = self._pop()
                 with anyio.move_on_after(self._patience) as scope:
                     await self._send(method, params)
                 if scope.cancelled_caught:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import replace
+from functools import partial
 from itertools import count
 
 from mcp.server.connection import Connection
@@ -69,14 +70,14 @@ class Sessions:
             capabilities=capabilities if isinstance(capabilities, dict) else {},
             back=known.back
             if known
-            else SessionBack(connection, wants_of(lambda: self._audience.get(key)), self._tasks),
+            else SessionBack(connection, wants_of(partial(self._audience.get, key)), self._tasks),
         )
         self._audience.join(replace(caller, allows=self._rights(caller)))
         if known is None:
             self._keys[connection] = key
             if connection.session_id:
                 self._over_http[connection.session_id] = connection
-            connection.exit_stack.push_async_callback(self._close, connection)
+            connection.exit_stack.push_async_exit(partial(self._close, connection))
 
     async def refuse(self, connection: Connection | None) -> None:
         """Its handshake has failed."""
@@ -91,7 +92,7 @@ class Sessions:
         """The session of that id."""
         return self._over_http.get(session_id)
 
-    async def _close(self, connection: Connection) -> None:
+    async def _close(self, connection: Connection, *_why: object) -> None:
         self._over_http.pop(connection.session_id or "", None)
         caller = self._audience.get(self._keys.pop(connection, ""))
         if caller:

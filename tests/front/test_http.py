@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,6 +10,7 @@ from contextlib import asynccontextmanager
 import anyio
 import httpx2
 import pytest
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from magictunnel.errors import ConfigError
 from magictunnel.front.http import MAX_BODY, listen_on, serve_http
@@ -107,6 +109,25 @@ async def test_a_body_that_is_too_large_is_refused_before_it_is_sent(path: str) 
 async def test_there_is_nothing_else(method: str, path: str, status: int) -> None:
     async with serving() as port, client(port) as http:
         assert (await http.request(method, path)).status_code == status
+
+
+async def test_a_session_that_does_nothing_keeps_no_connection() -> None:
+    async with serving() as port:
+        async with client(port) as http:
+            session = (await http.post("/mcp", json=INITIALIZE)).headers["mcp-session-id"]
+            said = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+            assert (await http.post("/mcp", json=said, headers={"mcp-session-id": session})).status_code == 202
+        while left_of(HttpToolsProtocol, RequestResponseCycle):
+            await anyio.sleep(0.01)
+        async with client(port) as http:
+            ping = {"jsonrpc": "2.0", "id": 2, "method": "ping"}
+            assert (await http.post("/mcp", json=ping, headers={"mcp-session-id": session})).status_code == 200
+
+
+def left_of(*kinds: type[object]) -> list[object]:
+    """What there is of these kinds."""
+    gc.collect()
+    return [one for one in gc.get_objects() if isinstance(one, kinds)]
 
 
 async def test_we_end_in_time_whoever_is_connected() -> None:

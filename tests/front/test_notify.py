@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import anyio
@@ -13,6 +13,7 @@ from mcp.server.connection import Connection
 from mcp_types import RequestParams
 
 from magictunnel.catalog.model import Kind, Listing
+from magictunnel.front import notify
 from magictunnel.front.server import FrontServer
 from tests.support.front import Client, PlayedSource, client_of
 from tests.support.raw import STATELESS, VERSION_KEY
@@ -196,6 +197,25 @@ async def test_a_client_that_does_not_read_holds_up_no_other() -> None:
         source.live.replace("a", Listing(OFFERS))
 
         await heard_all(client, within=2.0)
+
+
+async def test_more_clients_than_are_told_in_one_go_are_told_whoever_reads() -> None:
+    async with AsyncExitStack() as stack:
+        server, source = await stack.enter_async_context(notifying())
+        count = notify.AT_ONCE + 1
+        stuck = [await stack.enter_async_context(client_of(server, "handshake", until_open)) for _ in range(count)]
+        reading = [await stack.enter_async_context(client_of(server, "handshake")) for _ in range(count)]
+        for client in (*stuck, *reading):
+            await client.open()
+
+        source.live.replace("a", Listing(OFFERS))
+        for client in reading:
+            await heard_all(client, within=2.0)
+        source.live.replace("b", Listing({Kind.TOOL: OFFERS[Kind.TOOL]}))
+        for client in reading:
+            await heard_of_tools_again(client)
+            assert [len(client.heard(method)) for method in NEWS.values()] == [2, 1, 1]
+        assert not server.notifier.is_quiet
 
 
 async def test_listen_streams_get_their_answer_when_we_end() -> None:
