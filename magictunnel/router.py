@@ -138,7 +138,8 @@ class Router:
             self._check_task(call, owner, link)
             try:
                 asking = call.caller.with_back(back)
-                return await link.request(Request(call.method, params, asking, _runs_only_as_task(call), tries.queue))
+                as_task = not link.stateless and _runs_only_as_task(call)
+                return await link.request(Request(call.method, params, asking, as_task, tries.queue))
             except BackendUnavailable as error:
                 if tries.unsent or error.server != owner.backend:
                     raise tries.unknown or error from error
