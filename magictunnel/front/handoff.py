@@ -19,6 +19,7 @@ from pathlib import Path
 import anyio
 from anyio.abc import SocketStream, UNIXSocketStream
 
+from magictunnel.front.reader import Request, RequestReader
 from magictunnel.front.workers import Sorter, Worker
 
 _HEAD = struct.Struct("!cI")
@@ -45,6 +46,40 @@ class Handoff:
         self.worker = worker
         self.max_body = max_body
         self._folder = folder
+        self._sorter = Sorter(worker)
+
+    def reader(self) -> RequestReader:
+        """What reads the requests of one connection as far as it takes to tell whose they are."""
+        return RequestReader(self.max_body, self._sorter.is_needed)
+
+    def leaving(
+        self, request: Request, transport: asyncio.Transport, begin: Callable[[Request], None]
+    ) -> Coroutine[None, None, None] | None:
+        """What hands a connection over if its next request belongs to another worker, before anything else is read of
+        it; `begin`: answers that request here if nobody takes it. None: it is ours.
+        """
+        number = self._sorter.owner(request)
+        # Whoever asks on before it has read the last answer goes without: that answer is still ours to send.
+        if number == self.worker.number or transport.get_write_buffer_size() > 0:
+            return None
+        fd = _copied(transport)
+        if fd is None:
+            return None
+        transport.pause_reading()
+        return self._leave(number, fd, request, transport, begin)
+
+    async def _leave(
+        self, number: int, fd: int, request: Request, transport: asyncio.Transport, begin: Callable[[Request], None]
+    ) -> None:
+        try:
+            is_gone = await self.give(number, fd, request.data)
+        finally:
+            os.close(fd)
+        if is_gone:
+            transport.close()
+        elif not transport.is_closing():
+            transport.resume_reading()
+            begin(request)
 
     async def give(self, number: int, fd: int, request: bytes) -> bool:
         """Hand a connection to the worker of that number; False: it did not take it."""
@@ -115,46 +150,6 @@ async def _whole(stream: SocketStream, size: int) -> bytes:
     while len(received) < size:
         received += await stream.receive(min(size - len(received), 1024 * 1024))
     return bytes(received)
-
-
-class Door:
-    """Where the requests of one connection come in; when one belongs to another worker, the connection goes there."""
-
-    def __init__(self, handoff: Handoff, begin: Callable[[bytes], None]) -> None:
-        """`begin`: reads a request that is answered here."""
-        self._handoff = handoff
-        self._begin = begin
-        self._sorter = Sorter(handoff.worker, handoff.max_body)
-
-    @property
-    def is_in_body(self) -> bool:
-        """Whether a request has come but for the rest of its body."""
-        return self._sorter.is_in_body
-
-    def read(self, data: bytes, transport: asyncio.Transport) -> Coroutine[None, None, None] | None:
-        """Take in what came between two requests. A coroutine: what is to be done before anything else is read."""
-        taken = self._sorter.take(data)
-        if taken is None:
-            return None
-        number, request = taken
-        # Whoever asks on before it has read the last answer goes without: that answer is still ours to send.
-        is_ours = number == self._handoff.worker.number or transport.get_write_buffer_size() > 0
-        if is_ours or (fd := _copied(transport)) is None:
-            self._begin(request)
-            return None
-        transport.pause_reading()
-        return self._leave(number, fd, request, transport)
-
-    async def _leave(self, number: int, fd: int, request: bytes, transport: asyncio.Transport) -> None:
-        try:
-            is_gone = await self._handoff.give(number, fd, request)
-        finally:
-            os.close(fd)
-        if is_gone:
-            transport.close()
-        elif not transport.is_closing():
-            transport.resume_reading()
-            self._begin(request)
 
 
 def _copied(transport: asyncio.Transport) -> int | None:

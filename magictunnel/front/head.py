@@ -1,4 +1,4 @@
-"""The head of an HTTP request, as far as a hot request needs it read. Pure.
+"""The heads of HTTP requests, as far as they have to be read, and of our own answers. Pure.
 
 Only what is as ordinary as can be is understood. All else is somebody else's to read, so nothing has to be guessed.
 """
@@ -6,16 +6,18 @@ Only what is as ordinary as can be is understood. All else is somebody else's to
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
 from mcp.shared.inbound import MCP_METHOD_HEADER, MCP_NAME_HEADER, MCP_PARAM_HEADER_PREFIX, MCP_PROTOCOL_VERSION_HEADER
 
-MAX_HEAD = 8_192
-"""Bytes of a head that is looked at."""
-_START = b"POST /mcp HTTP/1.1\r\n"
-_END = b"\r\n\r\n"
+MAX_HEAD = 16 * 1024
+"""Bytes of a head that is looked at; a longer one is answered wherever it came in."""
+START = b"POST /mcp HTTP/1.1\r\n"
+"""What a hot request begins with."""
+END = b"\r\n\r\n"
+"""What a head ends with."""
 _LINE = re.compile(
     rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*"
     rb"([\x21-\x7e\x80-\xff](?:[\x20-\x7e\x80-\xff\t]*[\x21-\x7e\x80-\xff])?)?[ \t]*"
@@ -49,41 +51,29 @@ class Head(NamedTuple):
 
 def is_unfinished(data: bytes) -> bool:
     """Whether a request begins with `data` whose head may still come whole."""
-    if len(data) >= MAX_HEAD or _END in data or data.count(b"\n") != data.count(b"\r\n"):
+    if len(data) >= MAX_HEAD or END in data or data.count(b"\n") != data.count(b"\r\n"):
         return False
     return bool(_FIRST_LINE.match(data) if b"\n" in data else _BEGUN.fullmatch(data))
 
 
-def end_of(data: bytes) -> int:
-    """Where the request ends that `data` begins with, if its head says so; else where `data` ends."""
-    end = data.find(_END, 0, MAX_HEAD)
-    lengths = _LENGTH.findall(data[:end]) if end >= 0 else []
-    if end < 0 or _CHUNKED.search(data, 0, end) or len(lengths) > 1:
-        return len(data)
-    return min(len(data), end + len(_END) + int(lengths[0] if lengths else 0))
+def length_of(head: bytes) -> int | None:
+    """Bytes of the body that follows this head (without its end); None: they are not to be known from it."""
+    lengths = _LENGTH.findall(head)
+    if _CHUNKED.search(head) or len(lengths) > 1:
+        return None
+    return int(lengths[0]) if lengths else 0
 
 
 def without_upgrade(data: bytes) -> bytes:
     """A request without its wish for another protocol, of which we have none: that may be overlooked (RFC 9110, 7.8),
     while uvicorn's parser stops where the other protocol would begin.
     """
-    end = data.find(_END, 0, MAX_HEAD)
+    end = data.find(END, 0, MAX_HEAD)
     if end < 0 or _UPGRADE.search(data, 0, end) is None:
         return data
     is_last = b"close" in b"".join(_CONNECTION.findall(data[:end])).lower()
     head = _CONNECTION.sub(b"", _UPGRADE.sub(b"", data[:end]))
     return head + (b"\r\nConnection: close" if is_last else b"") + data[end:]
-
-
-def split(data: bytes) -> tuple[Head, bytes] | None:
-    """The head of a request that `data` begins with, and what follows; None if it is not whole, or not ordinary."""
-    if not data.startswith(_START):
-        return None
-    end = data.find(_END, len(_START), MAX_HEAD)
-    if end < 0:
-        return None
-    head = head_of(data[len(_START) : end])
-    return None if head is None else (head, data[end + len(_END) :])
 
 
 @lru_cache(1_024)
@@ -122,6 +112,20 @@ def trimmed(raw: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     return [(name, value.strip(b" \t")) for name, value in raw]
 
 
+class CommonLines:
+    """The header lines that uvicorn gives all answers; it makes a new list each second."""
+
+    def __init__(self) -> None:
+        self._known: object = None
+        self._lines = b""
+
+    def of(self, known: Iterable[tuple[bytes, bytes]]) -> bytes:
+        """These, as lines."""
+        if self._known is not known:
+            self._known, self._lines = known, b"".join(name + b": " + value + b"\r\n" for name, value in known)
+        return self._lines
+
+
 def response(status: bytes, more: bytes, session: str, length: int) -> bytes:
     """The head of a JSON answer; `more`: header lines that all answers have."""
     named = b"mcp-session-id: " + session.encode("latin-1") + b"\r\n" if session else b""
@@ -133,5 +137,5 @@ def response(status: bytes, more: bytes, session: str, length: int) -> bytes:
         + named
         + b"content-type: application/json\r\ncontent-length: "
         + str(length).encode()
-        + _END
+        + END
     )

@@ -14,19 +14,27 @@ from typing import NamedTuple
 from mcp.server.connection import Connection
 from mcp.shared.dispatcher import as_request_id
 from mcp.shared.exceptions import MCPError
-from mcp.shared.inbound import ERROR_CODE_HTTP_STATUS, InboundModernRoute, classify_inbound_request
-from mcp_types import RequestId
+from mcp.shared.inbound import (
+    ERROR_CODE_HTTP_STATUS,
+    MCP_METHOD_HEADER,
+    MCP_NAME_HEADER,
+    MCP_PROTOCOL_VERSION_HEADER,
+    NAME_BEARING_METHODS,
+    InboundModernRoute,
+    classify_inbound_request,
+)
+from mcp_types import PROTOCOL_VERSION_META_KEY, RequestId
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
 from magictunnel.catalog.model import EMPTY, Json
 from magictunnel.front.carried import Carried
-from magictunnel.front.decode import CALLS, COMPLETE, LISTS
+from magictunnel.front.decode import CALLS, COMPLETE, LISTS, is_enveloped
 from magictunnel.front.head import Head
 from magictunnel.front.inbound import Inbound
 from magictunnel.front.server import FrontServer
 from magictunnel.wire.codec import Text, is_writable, loads
+from magictunnel.wire.endpoint import CANCELLED
 from magictunnel.wire.messages import Unsent, error_data, error_line, result_line
-from magictunnel.wire.peer import CANCELLED
 
 HOT = frozenset({*LISTS, *CALLS, COMPLETE})
 _SEEN_SO_OFTEN = 4
@@ -126,7 +134,10 @@ class HotRequests:
 
     def _is_right(self, head: Head, message: Json) -> bool:
         """Whether a request of the stateless era says the same in its head and its body."""
-        if not isinstance(classify_inbound_request(message, headers=head.routing), InboundModernRoute):
+        is_routed = agrees(head.routing, message) or isinstance(
+            classify_inbound_request(message, headers=head.routing), InboundModernRoute
+        )
+        if not is_routed:
             return False
         is_mirrored = head.mirrors or self._server.mirrors(message["params"].get("name"))
         return not (is_mirrored and message["method"] == "tools/call")
@@ -135,6 +146,19 @@ class HotRequests:
         known = self._under_way.get((head.session, number)) if head.session and number is not None else None
         if known is not None and not known.is_handed_over:
             known.give_up()
+
+
+def agrees(routing: Mapping[str, str], message: Json) -> bool:
+    """Whether the head of a request says the same as its body, word for word: what the SDK would find out at length."""
+    method, params = message["method"], message.get("params") or {}
+    key = NAME_BEARING_METHODS.get(method)
+    name = routing.get(MCP_NAME_HEADER, "")
+    return (
+        is_enveloped(params)
+        and params["_meta"][PROTOCOL_VERSION_META_KEY] == routing.get(MCP_PROTOCOL_VERSION_HEADER)
+        and method == routing.get(MCP_METHOD_HEADER)
+        and (key is None or (params.get(key) == name and not name.startswith("=?")))
+    )
 
 
 def _is_text(number: RequestId | None) -> bool:

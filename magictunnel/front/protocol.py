@@ -13,9 +13,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from magictunnel.catalog.model import Json
 from magictunnel.front.carried import Carried, carry
-from magictunnel.front.handoff import Door, Handoff
-from magictunnel.front.head import Head, end_of, is_unfinished, response, split, trimmed, without_upgrade
+from magictunnel.front.handoff import Handoff
+from magictunnel.front.head import CommonLines, response, trimmed, without_upgrade
 from magictunnel.front.hot import Asked, HotRequests, written
+from magictunnel.front.reader import Request, RequestReader
 from magictunnel.pipeline.clock import Row
 
 _AT_ONCE = 1.0
@@ -27,13 +28,18 @@ logger = logging.getLogger(__name__)
 _STATUS = {status.value: f"{status.value} {status.phrase}".encode() for status in HTTPStatus}
 
 
-class Timers(NamedTuple):
-    """What ends when it has lasted too long."""
+class Shared(NamedTuple):
+    """What all connections have together."""
 
+    hot: HotRequests
     slow: Row[Carried]
-    """Calls of the handshake era."""
+    """Calls of the handshake era that will be handed over when they have lasted too long."""
     idle: Row[HotProtocol]
-    """Connections without a request."""
+    """Connections without a request, to be closed when that has lasted too long."""
+    common: CommonLines
+    max_body: int
+    handoff: Handoff | None = None
+    """There are several workers."""
 
 
 def hot_protocol(
@@ -43,10 +49,12 @@ def hot_protocol(
 
     `keep_alive`: seconds that a connection is kept without a request.
     """
-    timers = Timers(Row(_AT_ONCE, Carried.hand_over), Row(keep_alive, HotProtocol.timeout_keep_alive_handler))
+    slow = Row(_AT_ONCE, Carried.hand_over)
+    idle: Row[HotProtocol] = Row(keep_alive, HotProtocol.timeout_keep_alive_handler)
+    shared = Shared(hot, slow, idle, CommonLines(), max_body, handoff)
 
     def make(**given: Any) -> asyncio.Protocol:
-        return HotProtocol(hot, timers, max_body, handoff, **given)
+        return HotProtocol(shared, **given)
 
     return make
 
@@ -54,31 +62,16 @@ def hot_protocol(
 class HotProtocol(HttpToolsProtocol):
     """uvicorn's protocol, which sees nothing of a hot request unless something has to be said before its answer."""
 
-    def __init__(
-        self,
-        hot: HotRequests,
-        timers: Timers,
-        max_body: int,
-        handoff: Handoff | None = None,
-        first: bytes = b"",
-        **given: Any,
-    ) -> None:
+    def __init__(self, shared: Shared, first: bytes = b"", **given: Any) -> None:
         """`first`: what another worker has read of the connection; it is for us."""
         super().__init__(**given)
-        self._timers = timers
+        self._shared = shared
+        self._handoff = handoff = shared.handoff
         self._worker = handoff.worker if handoff else None
-        self._door = Door(handoff, self._next_request) if handoff else None
+        self._reader = handoff.reader() if handoff else RequestReader(shared.max_body)
         self._first = first
-        self._hot = hot
-        self._max_body = max_body
         self._is_reading = False
         """uvicorn is in the middle of a request."""
-        self._beginning = b""
-        """Of a request whose head has not come whole."""
-        self._head: Head | None = None
-        self._pieces: list[bytes] = []
-        """A request whose body has not come whole; `_head` is its head."""
-        self._missing = 0
         self._asked: Asked | None = None
         self._carried: Carried | None = None
         """The hot request that is being answered."""
@@ -89,77 +82,64 @@ class HotProtocol(HttpToolsProtocol):
         """The connection is to be closed after this answer."""
         self._later: list[bytes] = []
         """What came meanwhile."""
-        self._more: tuple[object, bytes] = (None, b"")
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """See `asyncio.Protocol.connection_made`."""
         super().connection_made(transport)
-        if self._first:
-            self._next_request(self._first)
-            self._first = b""
+        first, self._first = self._first, b""
+        if first and (request := self._reader.take(first)) is not None:
+            self._begin(request)
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol.data_received`."""
-        if self._head is not None:
-            self._go_on_reading(data)
-        elif self._is_reading:
+        if self._is_reading:
             super().data_received(data)
         elif self._carried is not None or self._is_busy or self._later:
             self._hold(data)
-        elif self._door is None:
-            self._next_request(data)
-        elif (leaving := self._door.read(data, self.transport)) is not None:
-            self._unset_keepalive_if_required()
-            task = self.loop.create_task(leaving)
-            task.add_done_callback(self.tasks.discard)
-            self.tasks.add(task)
-        elif self._door.is_in_body:
-            self._unset_keepalive_if_required()
-
-    def _next_request(self, data: bytes) -> None:
-        """What comes between two requests begins one; its head shows whether it may be hot, once it is whole."""
-        data, self._beginning = (
-            (self._beginning + data).lstrip(b"\r\n"),
-            b"",
-        )  # empty lines before a request mean nothing
-        if not data:
-            return
-        if is_unfinished(data):
-            self._beginning = data
-            self._arm_keep_alive()
-            return
-        found = split(data)
-        if found is None or found[0].length > self._max_body:
-            self._pass_on(data, end_of(data))
-            return
-        self._unset_keepalive_if_required()
-        head, body = found
-        self._head = head._replace(session=self._worker.inner(head.session)) if self._worker else head
-        self._missing = head.length + len(data) - len(body)
-        self._go_on_reading(data)
+        elif (request := self._reader.take(data)) is None:
+            self._wait()
+        elif self._handoff is None:
+            self._begin(request)
+        else:
+            self._sort(self._handoff, request)
 
     @property
     def _is_busy(self) -> bool:
         is_answering = bool(self.cycle) and not self.cycle.response_complete
         return self._is_reading or is_answering or bool(self.pipeline)
 
-    def _go_on_reading(self, data: bytes) -> None:
-        """Put a request together that may be hot."""
-        self._pieces.append(data)
-        self._missing -= len(data)
-        if self._missing > 0:
+    def _wait(self) -> None:
+        """A head may take as long as the pause before it."""
+        if self._reader.is_in_body:
+            self._unset_keepalive_if_required()
+        else:
+            self._arm_keep_alive()
+
+    def _sort(self, handoff: Handoff, request: Request) -> None:
+        """Have a request answered by the worker that it belongs to."""
+        leaving = handoff.leaving(request, self.transport, self._begin)
+        if leaving is None:
+            self._begin(request)
             return
-        request = b"".join(self._pieces) if len(self._pieces) > 1 else data
-        head, self._head = self._head, None
-        self._pieces.clear()
-        assert head is not None
-        body = request[len(request) - head.length :] if self._missing == 0 else b""
-        asked = self._hot.asked(head, body) if self._missing == 0 else None
+        self._unset_keepalive_if_required()
+        task = self.loop.create_task(leaving)
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
+
+    def _begin(self, request: Request) -> None:
+        """Have a request answered, here if it is hot."""
+        data, body, end, head = request
+        asked = None
+        if head is not None and end == len(data):
+            self._unset_keepalive_if_required()
+            if self._worker is not None:
+                head = head._replace(session=self._worker.inner(head.session))
+            asked = self._shared.hot.asked(head, data[body:])
         if asked is None:
-            self._pass_on(request, len(request) + self._missing)
+            self._pass_on(data, end)
             return
         self._asked = asked
-        self._carried = carried = Carried(lambda: self._hand_over(request))
+        self._carried = carried = Carried(lambda: self._hand_over(data))
         carried.task = task = self.loop.create_task(self._serve(asked, carried))
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
@@ -234,9 +214,9 @@ class HotProtocol(HttpToolsProtocol):
     async def _serve(self, asked: Asked, carried: Carried) -> None:
         """Answer a request, in one piece or by way of uvicorn."""
         if asked.connection is not None:
-            self._timers.slow.add(carried)
+            self._shared.slow.add(carried)
         try:
-            outcome = await self._hot.answer(asked, carried)
+            outcome = await self._shared.hot.answer(asked, carried)
             if carried.is_handed_over:
                 await carried.settle(outcome)
             elif not self.transport.is_closing():
@@ -247,7 +227,7 @@ class HotProtocol(HttpToolsProtocol):
             logger.exception("a request could not be answered")
             self.transport.close()
         finally:
-            self._timers.slow.remove(carried)
+            self._shared.slow.remove(carried)
             self._carried = None
         self._go_on()
 
@@ -255,7 +235,8 @@ class HotProtocol(HttpToolsProtocol):
         status, pieces = written(asked, outcome)
         length = sum(map(len, pieces))
         session = self._worker.outer(asked.session) if self._worker else asked.session
-        head = response(_STATUS[status], self._common_headers(), session, length)
+        common = self._shared.common.of(self.server_state.default_headers)
+        head = response(_STATUS[status], common, session, length)
         if length <= _JOINED:
             self.transport.write(b"".join((head, *pieces)))
         else:
@@ -265,19 +246,12 @@ class HotProtocol(HttpToolsProtocol):
 
     def _arm_keep_alive(self) -> None:
         self._unset_keepalive_if_required()
-        self._timers.idle.add(self)
+        self._shared.idle.add(self)
 
     def _unset_keepalive_if_required(self) -> None:
         """See `HttpToolsProtocol`, which sets a timer for each request that it has answered."""
         super()._unset_keepalive_if_required()
-        self._timers.idle.remove(self)
-
-    def _common_headers(self) -> bytes:
-        """The header lines that uvicorn gives all answers; it makes a new list each second."""
-        known = self.server_state.default_headers
-        if self._more[0] is not known:
-            self._more = (known, b"".join(name + b": " + value + b"\r\n" for name, value in known))
-        return self._more[1]
+        self._shared.idle.remove(self)
 
     def _go_on(self) -> None:
         """Read on after an answer."""

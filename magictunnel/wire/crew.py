@@ -44,4 +44,5 @@ class Crew:
             if not task.cancelling():
                 task.cancel()
         if self._tasks:
-            await asyncio.wait(tuple(self._tasks), timeout=_LAST_STEPS)
+            over, _ = await asyncio.wait(tuple(self._tasks), timeout=_LAST_STEPS)
+            self._tasks -= over  # what had not begun cannot say that it has left

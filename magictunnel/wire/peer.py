@@ -10,29 +10,17 @@ from contextlib import nullcontext
 from itertools import count
 from typing import Any, Protocol
 
-import anyio
-import anyio.abc
-from mcp.shared.dispatcher import (
-    CallOptions,
-    OnNotify,
-    OnNotifyIntercept,
-    OnRequest,
-    as_request_id,
-    coerce_request_id,
-    run_notify_intercept,
-)
+from mcp.shared.dispatcher import CallOptions, as_request_id, coerce_request_id
 from mcp.shared.exceptions import MCPError
 from mcp_types import CONNECTION_CLOSED, PARSE_ERROR, REQUEST_TIMEOUT, RequestId
 
 from magictunnel.catalog.model import Json
 from magictunnel.wire.asked import Asked
-from magictunnel.wire.base import Wire
 from magictunnel.wire.codec import Text, answered_number, is_writable
 from magictunnel.wire.codec import message as message_of
-from magictunnel.wire.crew import Crew
+from magictunnel.wire.endpoint import CANCELLED, Endpoint
 from magictunnel.wire.messages import (
     Unsent,
-    error_data,
     error_line,
     error_of_answer,
     notification_line,
@@ -40,7 +28,6 @@ from magictunnel.wire.messages import (
     result_line,
 )
 
-CANCELLED = "notifications/cancelled"
 MAX_AT_ONCE = 4_096
 """Requests of the other side that are handled at a time; while there are more, it is not read."""
 
@@ -69,7 +56,7 @@ class Inlet(Protocol):
     def pause(self, is_paused: bool, /) -> None: ...
 
 
-class Peer(Wire):
+class Peer(Endpoint):
     """See `mcp.shared.dispatcher.Dispatcher`. Whoever reads the other pipe gives each line to `received`."""
 
     def __init__(
@@ -81,6 +68,7 @@ class Peer(Wire):
         inline: frozenset[str] = frozenset(),
     ) -> None:
         """`on_junk`: told of each line that is no message. `inline`: requests that hold up what comes after them."""
+        super().__init__()
         self._outlet = outlet
         self._on_junk = on_junk
         self._take = take
@@ -89,7 +77,6 @@ class Peer(Wire):
         self._pending: dict[RequestId, asyncio.Future[Json]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._in_flight: dict[RequestId, Asked] = {}
-        self._crew = Crew()
         self._early: deque[Json] = deque()
         self._is_held = True
         """Whether what comes has to wait: nobody runs this yet, or something before it comes first."""
@@ -97,41 +84,17 @@ class Peer(Wire):
         """What reads the other pipe; without it, it is never told to wait."""
         self._is_eased = False
         """Whether it is told to wait."""
-        self._over = asyncio.Event()
-        self._on_request: OnRequest | None = None
-        self._on_notify: OnNotify | None = None
-        self._intercept: OnNotifyIntercept | None = None
-
-    async def run(
-        self,
-        on_request: OnRequest,
-        on_notify: OnNotify,
-        on_notify_intercept: OnNotifyIntercept | None = None,
-        *,
-        task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
-    ) -> None:
-        """See `Dispatcher.run`; ends when the other side is gone. The pipes are closed by whoever opened them."""
-        self._on_request, self._on_notify, self._intercept = on_request, on_notify, on_notify_intercept
-        try:
-            task_status.started()
-            self._go_on()
-            await self._over.wait()
-        finally:
-            self.end()
-            with anyio.CancelScope(shield=True):
-                await self._crew.end()
-            self._in_flight.clear()  # of what had not begun
 
     def end(self) -> None:
         """The other side is gone, or is to be heard no more: whoever waits for an answer of it hears so."""
         # Before those who wait hear of it: whoever tries again at once must not be given this connection.
-        self.closed()
-        self._over.set()
+        super().end()
         for future in self._pending.values():
             if not future.done():
                 future.set_exception(_closed())
                 future.exception()  # whoever waited may have gone
         self._pending.clear()
+        self._in_flight.clear()  # what has not begun by now never says that it has ended
 
     async def send_raw_request(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
@@ -214,6 +177,10 @@ class Peer(Wire):
         told = {"code": PARSE_ERROR, "message": f"the answer cannot be read: {error}"}
         self._answered({"jsonrpc": "2.0", "id": number, "error": told}, line)
 
+    def begin(self) -> None:
+        """See `Endpoint.begin`."""
+        self._go_on()
+
     def _go_on(self) -> None:
         """Handle what has come meanwhile, until something has to wait for it again."""
         self._is_held = False
@@ -224,7 +191,7 @@ class Peer(Wire):
     def _ease(self) -> None:
         """Read no more while there is more to do than anybody could want at once."""
         if self.inlet is not None:
-            self._is_eased = len(self._crew) + len(self._early) > MAX_AT_ONCE
+            self._is_eased = len(self.crew) + len(self._early) > MAX_AT_ONCE
             self.inlet.pause(self._is_eased)
 
     def _answered(self, message: Json, line: bytes) -> None:
@@ -258,23 +225,20 @@ class Peer(Wire):
         if method in self._inline:
             self._is_held = True
         self._in_flight[key] = asked
-        asked.task = self._crew.enlist(self._answer(asked, key))
-        if len(self._crew) > MAX_AT_ONCE:
+        asked.task = self.crew.enlist(self._answer(asked, key))
+        if len(self.crew) > MAX_AT_ONCE:
             self._ease()
 
     def _told(self, method: str, params: Json | None) -> None:
         if method == CANCELLED:
             self._cancel((params or {}).get("requestId"))
-        if run_notify_intercept(self._intercept, method, params):
+        if self._is_intercepted(method, params):
             return
-        taken = self.on_told(method, params or {}, None) if self.on_told else None
-        if taken is None and self._on_notify is not None:
-            taken = self._on_notify(Asked(self, method, params, None), method, params)
-        if taken is not None:
-            task = self._crew.start(self._contained(method, taken))
+        if (taken := self._hearing(method, params, None)) is not None:
+            task = self.crew.start(self._contained(method, taken))
             if isinstance(taken, Coroutine):  # it may be cancelled before it begins; what has ended is closed already
                 task.add_done_callback(lambda _task: taken.close())
-            if len(self._crew) > MAX_AT_ONCE:
+            if len(self.crew) > MAX_AT_ONCE:
                 self._ease()
 
     async def _contained(self, method: str, taken: Awaitable[None]) -> None:
@@ -315,27 +279,16 @@ class Peer(Wire):
         finally:
             self._settle(asked, key)
 
-    def _refused(self, number: RequestId, error: Exception) -> tuple[Text, ...]:
-        """What a request is answered with that ended in `error`."""
-        if isinstance(error, Unsent):
-            self.lost(f"the answer to {number!a:.80} {error}")
-        return error_line(number, error_data(error))
-
     def _taken(self, asked: Asked) -> Awaitable[Json]:
         """The answer to come, of the first who has one."""
         taken = self._take(asked)
-        if taken is None and self.on_asked is not None:
-            taken = self.on_asked(asked.method, dict(asked.params or {}), None)
-        if taken is None:
-            assert self._on_request is not None
-            taken = self._on_request(asked, asked.method, asked.params)
-        return taken
+        return self._answering(asked, None) if taken is None else taken
 
     def _settle(self, asked: Asked, key: RequestId) -> None:
         """A request is done with."""
         asked.is_over = True
         if asked.task is not None:
-            self._crew.left(asked.task)
+            self.crew.left(asked.task)
         if self._in_flight.get(key) is asked:  # a later request may have the same id
             del self._in_flight[key]
         if asked.method in self._inline:

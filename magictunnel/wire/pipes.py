@@ -151,12 +151,6 @@ class PipeWriter(asyncio.BaseProtocol):
             self._transport.set_write_buffer_limits(0)
             await self.drained()
 
-    def close(self) -> None:
-        """Write what is left, then close."""
-        self._put_held()
-        if self._transport is not None:
-            self._transport.close()
-
     def finish(self) -> None:
         """Close now: what the other side has not read by now, it may never read."""
         self._put_held()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from io import BytesIO
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from mcp.shared.exceptions import MCPError
 
@@ -29,16 +28,14 @@ _MANY = 256
 """Messages of one stream that may wait to be dealt with; while there are more, nothing is read from it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
+class Whole(NamedTuple):
     """A response that is no stream of events."""
 
     head: Head
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """A stream of events that ended without an answer, and how it is taken up again."""
 
     last_id: str

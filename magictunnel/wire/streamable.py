@@ -17,15 +17,16 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from magictunnel.catalog.model import Json
 from magictunnel.errors import BadParams
+from magictunnel.wire.endpoint import CANCELLED
 from magictunnel.wire.evidence import Evidence
 from magictunnel.wire.http import NOT_SENT
 from magictunnel.wire.http1.address import Address
 from magictunnel.wire.http1.client import Client
 from magictunnel.wire.http1.head import BadHeader, Head
 from magictunnel.wire.http1.pool import Unreachable
-from magictunnel.wire.inbound import CANCELLED, Inbound
 from magictunnel.wire.messages import Unsent, notification_line, request_line
 from magictunnel.wire.reply import Ended, Outcome, Reply, Whole
+from magictunnel.wire.responder import Responder
 from magictunnel.wire.streams import Streams, unnoted
 from magictunnel.wire.verdict import JSON_TYPE, broken, is_answer, result_of, verdict
 
@@ -40,7 +41,7 @@ _OPENINGS = ("initialize", "server/discover")
 logger = logging.getLogger(__name__)
 
 
-class HttpWire(Inbound):
+class HttpWire(Responder):
     """See `Wire`. A request waits for its own response; a task is started only for what a server says and asks."""
 
     is_http = True
@@ -70,6 +71,8 @@ class HttpWire(Inbound):
             httpx2.ConnectError, httpx2.ConnectTimeout: a session cannot be opened, since nobody is there.
         """
         opts = opts or {}
+        if opts.get("timeout") is not None:
+            return await self._timed(method, params, opts)
         if self.is_closed:
             raise broken("Connection closed")
         number = self._number_of(opts)
@@ -78,15 +81,15 @@ class HttpWire(Inbound):
             self._version = ""
         fields = self._fields(opts.get("headers"))
         reply = self._expect(number, fields)
-        seconds = opts.get("timeout")
         try:
-            if seconds is None:
-                return result_of(await self._answered(method, fields, body, reply))
-            with anyio.fail_after(seconds):
-                return result_of(await self._answered(method, fields, body, reply))
-        except TimeoutError:
-            await self._give_up(number, opts)
-            raise MCPError(REQUEST_TIMEOUT, f"Request {method!r} timed out") from None
+            outcome = await self._client.exchange("POST", fields, body, reply)
+            self.heard += reply.head.status > 0
+            if isinstance(outcome, Ended):
+                outcome = await self._resumed(reply, outcome)
+        except BadHeader as error:
+            raise BadParams(f"the request was not sent: {error}") from error
+        except Unreachable as error:
+            raise self._unreachable(method, error) from error
         except anyio.get_cancelled_exc_class():
             with anyio.CancelScope(shield=True):
                 await self._give_up(number, opts)
@@ -94,6 +97,17 @@ class HttpWire(Inbound):
         finally:
             if not reply.is_read_on:
                 self._forget(reply)
+        return self._result(method, fields, reply, outcome)
+
+    async def _timed(self, method: str, params: Mapping[str, Any] | None, opts: CallOptions) -> dict[str, Any]:
+        """See `send_raw_request`. Calls are timed elsewhere: this is for what the SDK's session asks itself."""
+        untimed = opts.copy()
+        seconds = untimed.pop("timeout")
+        try:
+            with anyio.fail_after(seconds):
+                return await self.send_raw_request(method, params, untimed)
+        except TimeoutError:
+            raise MCPError(REQUEST_TIMEOUT, f"Request {method!r} timed out") from None
 
     def _number_of(self, opts: CallOptions) -> RequestId:
         number = opts.get("request_id")
@@ -116,25 +130,15 @@ class HttpWire(Inbound):
         if opts.get("cancel_on_abandon", True):
             await self.notify(CANCELLED, {"requestId": number, "reason": "nobody waits for it any more"})
 
-    async def _answered(self, method: str, fields: dict[str, str], body: bytes, reply: Reply) -> Json:
-        """The answer to a request, from wherever it comes. Raises as `send_raw_request`."""
-        try:
-            outcome = await self._client.exchange("POST", fields, body, reply)
-        except BadHeader as error:
-            raise BadParams(f"the request was not sent: {error}") from error
-        except Unreachable as error:
-            raise self._unreachable(method, error) from error
-        self.heard += reply.head.status > 0
-        if isinstance(outcome, Ended):
-            outcome = await self._resumed(reply, outcome)
-        elif isinstance(outcome, Whole):
+    def _result(self, method: str, fields: Mapping[str, str], reply: Reply, outcome: Any) -> Json:
+        """What has become of a request. Raises MCPError."""
+        if isinstance(outcome, Whole):
             outcome = self._verdict(method, fields, reply, outcome)
         if isinstance(outcome, MCPError):
             raise outcome
-        assert isinstance(outcome, dict)
         if method == "initialize":
             self._session = reply.head.get(SESSION.encode()) or self._session
-        return outcome
+        return result_of(outcome)
 
     def _verdict(self, method: str, fields: Mapping[str, str], reply: Reply, whole: Whole) -> Json | MCPError:
         """What a response that is no stream says."""
@@ -235,7 +239,7 @@ class HttpWire(Inbound):
         return cancelled.is_modern
 
     async def send_answer(self, body: bytes) -> None:
-        """See `Inbound.send_answer`."""
+        """See `Responder.send_answer`."""
         if body:
             await self._post(self._fields(), body, _ANSWER_TIMEOUT)
 
@@ -268,7 +272,7 @@ class HttpWire(Inbound):
     # --- its end
 
     def end(self) -> None:
-        """See `Inbound.end`. Whoever waits for an answer is told that none will come."""
+        """See `Endpoint.end`. Whoever waits for an answer is told that none will come."""
         super().end()
         for reply in tuple(self._in_flight.values()):
             reply.end(broken("Connection closed"))

@@ -120,6 +120,8 @@ def _is_error(error: Any) -> bool:
 
 def _is_for(number: RequestId, answer: Json) -> bool:
     given = answer.get("id")
+    if given == number and type(given) is type(number):
+        return True
     if given is None:
         return "error" in answer
     return _is_id(given) and coerce_request_id(given) == coerce_request_id(number)

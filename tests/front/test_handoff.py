@@ -19,8 +19,10 @@ from hypothesis import strategies as st
 
 from magictunnel.errors import BadParams
 from magictunnel.front.handoff import Handoff
+from magictunnel.front.head import MAX_HEAD
 from magictunnel.front.parking import Parking
-from magictunnel.front.workers import MAX_HEAD, Sorter, Worker
+from magictunnel.front.reader import RequestReader
+from magictunnel.front.workers import Sorter, Worker
 
 OURS = Worker(2, 4, "cafe")
 MAX_BODY = 300_000
@@ -33,8 +35,9 @@ def post(body: bytes = b"", *lines: str, path: str = "/mcp") -> bytes:
 
 def owner(request: bytes) -> int | None:
     """Whose it is, if it comes in one piece."""
-    taken = Sorter(OURS, MAX_BODY).take(request)
-    return taken[0] if taken else None
+    sorter = Sorter(OURS)
+    taken = RequestReader(MAX_BODY, sorter.is_needed).take(request)
+    return sorter.owner(taken) if taken else None
 
 
 PARKED = b'{"params": {"requestState": "mt-cafe-3-0123abcd.x"}}'
@@ -62,10 +65,11 @@ PARKED = b'{"params": {"requestState": "mt-cafe-3-0123abcd.x"}}'
         (post(b"{}", "x: mcp-session-id: w3-abc"), 2),
         (b"\x16\x03\x01 is no HTTP", 2),
         (b"POST /mcp HTTP/1.1\r\n" + b"x" * MAX_HEAD, 2),
-        (b"\r\n\r\n", 2),
+        (b"\r\n\r\n" + post(PARKED), 3),
+        (b"\r\n\r\n", None),
     ],
 )
-def test_a_request_belongs_to_whoever_gave_its_client_what_it_says(request_: bytes, number: int) -> None:
+def test_a_request_belongs_to_whoever_gave_its_client_what_it_says(request_: bytes, number: int | None) -> None:
     assert owner(request_) == number
 
 
@@ -75,20 +79,15 @@ def test_a_request_belongs_to_whoever_gave_its_client_what_it_says(request_: byt
 )
 def test_it_does_not_matter_in_what_pieces_a_request_comes(request: bytes, cuts: list[int]) -> None:
     ends = sorted({cut % len(request) for cut in cuts} | {len(request)})
-    sorter, pending = Sorter(OURS, MAX_BODY), b""
+    sorter, pending = Sorter(OURS), b""
+    reader = RequestReader(MAX_BODY, sorter.is_needed)
     for start, end in zip([0, *ends], ends, strict=False):
         pending += request[start:end]
-        if start < end and (taken := sorter.take(request[start:end])) is not None:
-            assert taken == (owner(request), pending)
+        if start < end and (taken := reader.take(request[start:end])) is not None:
+            assert (sorter.owner(taken), taken.data) == (owner(request), pending)
             break
     else:
         pytest.fail("it was never known")
-
-
-@given(st.binary(max_size=400))
-def test_nothing_is_lost_of_what_is_no_request(data: bytes) -> None:
-    taken = Sorter(OURS, MAX_BODY).take(data)
-    assert taken is None or taken[1] == data
 
 
 @given(st.text(st.characters(max_codepoint=255), max_size=40))

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magictunnel.front.head import MAX_HEAD, head_of, is_unfinished, response, split, trimmed, without_upgrade
+from magictunnel.front.head import (
+    MAX_HEAD,
+    CommonLines,
+    head_of,
+    is_unfinished,
+    length_of,
+    response,
+    trimmed,
+    without_upgrade,
+)
 
 LINES = [
     b"Host: 127.0.0.1:8420",
@@ -74,19 +83,19 @@ def test_so_is_what_is_not_for_us(instead: bytes, of: bytes) -> None:
     assert head_of(head(instead, without=of)) is None
 
 
-def test_only_posts_to_the_endpoint_are_split() -> None:
-    whole = b"POST /mcp HTTP/1.1\r\n" + head() + b"\r\n\r\nthe body"
-
-    found = split(whole)
-    assert found is not None
-    assert found[1] == b"the body"
-    for start in (
-        b"GET /mcp HTTP/1.1",
-        b"POST /mcp?x=1 HTTP/1.1",
-        b"POST /mcp HTTP/1.0",
-        b"POST http://x/mcp HTTP/1.1",
-    ):
-        assert split(whole.replace(b"POST /mcp HTTP/1.1", start)) is None
+@pytest.mark.parametrize(
+    ("lines", "length"),
+    [
+        (b"Host: x", 0),
+        (b"Content-Length: 12", 12),
+        (b"content-length:12 ", 12),
+        (b"X-Content-Length: 12", 0),
+        (b"Content-Length: 12\r\nContent-Length: 12", None),
+        (b"Content-Length: 12\r\nTransfer-Encoding: chunked", None),
+    ],
+)
+def test_where_a_body_ends_is_known_where_its_head_says_so_once(lines: bytes, length: int | None) -> None:
+    assert length_of(b"POST / HTTP/1.1\r\n" + lines) == length
 
 
 @given(st.integers(1, 150))
@@ -119,3 +128,10 @@ def test_an_answer_names_the_session_it_belongs_to() -> None:
     assert b"mcp-session-id: s1\r\n" in response(b"200 OK", b"", "s1", 5)
     assert b"mcp-session-id" not in response(b"200 OK", b"", "", 5)
     assert response(b"200 OK", b"date: x\r\n", "", 5).endswith(b"content-length: 5\r\n\r\n")
+
+
+def test_the_lines_of_all_answers_follow_the_list_that_they_are_made_of() -> None:
+    common = CommonLines()
+    first, second = [(b"date", b"x"), (b"server", b"y")], [(b"date", b"z")]
+    assert common.of(first) == common.of(first) == b"date: x\r\nserver: y\r\n"
+    assert common.of(second) == b"date: z\r\n"

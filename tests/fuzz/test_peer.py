@@ -45,7 +45,7 @@ async def play(script: list[tuple[str, Any]], *, is_closed_by_them: bool, is_ans
             judge(nonce, outcome)
         assert not played.peer._pending
         assert all(task.done() for _, task in played.peer._in_flight.values())  # of a peer that has ended
-        assert not len(played.peer._crew)
+        assert not len(played.peer.crew)
         assert asyncio.all_tasks() == before
     finally:
         running.cancel()

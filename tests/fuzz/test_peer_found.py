@@ -98,7 +98,7 @@ async def unread(line: bytes) -> None:
         if number % 256 == 0:
             await asyncio.sleep(0)
             await asyncio.sleep(0)
-    held = len(peer._crew)
+    held = len(peer.crew)
     outlet.is_full = False
     await ended(peer, running)
     assert held <= MAX_AT_ONCE + 512

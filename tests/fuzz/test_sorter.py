@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from magictunnel.front.head import is_unfinished, without_upgrade
+from magictunnel.front.reader import RequestReader
 from magictunnel.front.workers import Sorter, Worker
 from tests.fuzz.budget import tries
 from tests.fuzz.test_reader_of_heads import Parsed, heads
@@ -30,11 +31,12 @@ MORE = (
 def test_what_is_whole_is_handed_on_as_it_came(whole: bytes, body: bytes, cuts: list[int]) -> None:
     data = whole + body
     places = sorted({0, len(data), *(cut * len(data) // 1_000 for cut in cuts)})
-    sorter, handed = Sorter(WORKER, 1 << 20), b""
+    sorter, handed = Sorter(WORKER), b""
+    reader = RequestReader(1 << 20, sorter.is_needed)
     for a, b in pairwise(places):
-        if (taken := sorter.take(data[a:b])) is not None:
-            assert 1 <= taken[0] <= WORKER.of
-            handed += taken[1]
+        if (taken := reader.take(data[a:b])) is not None:
+            assert 1 <= sorter.owner(taken) <= WORKER.of
+            handed += taken.data
     assert data.startswith(handed)
     assert handed == data or not is_whole(data[len(handed) :])
 

@@ -49,7 +49,8 @@ async def written(ends: tuple[int, int]) -> AsyncIterator[tuple[Counted, list[by
         await write_to(ends[1], writer)
         await read_lines(ends[0], reader)
         yield writer, lines, over
-        writer.close()
+        await writer.flushed()
+        writer.finish()
         await over.wait()
         reader.close()
         await anyio.lowlevel.checkpoint()
@@ -93,17 +94,18 @@ async def test_what_is_large_does_not_wait_for_more(ends: tuple[int, int]) -> No
         for _ in range(4):
             writer.write(large, b"\n")
         assert writer.puts == [40_001, 80_002]
-        writer.close()
+        await writer.flushed()
+        writer.finish()
         await over.wait()
     assert lines == [large] * 4
 
 
 @pytest.mark.parametrize("number", [1, 2, 50])
-async def test_what_was_written_before_it_is_closed_arrives(number: int, ends: tuple[int, int]) -> None:
+async def test_what_was_written_before_the_end_arrives(number: int, ends: tuple[int, int]) -> None:
     async with written(ends) as (writer, lines, over):
         for _ in range(number):
             writer.write(b"a", b"\n")
-        writer.close()
+        writer.finish()
         writer.write(b"too late", b"\n")
         await over.wait()
     assert lines[:number] == [b"a"] * number

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any, Protocol
 
 from magictunnel.wire.http1.address import Address
@@ -54,30 +54,44 @@ class Client:
             BadHeader: one of `fields` is none. Nothing was sent.
             Unreachable: nothing was sent.
         """
-        outcome = await self._sent(method, fields, body, reply)
-        if 300 <= reply.head.status < 400 and self._follow(reply.head):
-            reply.renew()
-            outcome = await self._sent(method, fields, body, reply)
+        try:
+            if (rest := self._send(method, fields, body, reply)) is not None:
+                await rest
+            outcome = await reply.outcome
+            if 300 <= reply.head.status < 400 and self._follow(reply.head):
+                reply.renew()
+                if (rest := self._send(method, fields, body, reply)) is not None:
+                    await rest
+                outcome = await reply.outcome
+        except asyncio.CancelledError:
+            reply.abandon()
+            raise
         return outcome
 
     def refusal(self, head: Head) -> str:
         """Why the redirect that this response is was not followed; empty if it is none."""
         return self.address.refusal(head.status, head.get(b"location"))
 
-    async def _sent(self, method: str, fields: Mapping[str, str], body: bytes | None, reply: Awaited) -> Any:
-        try:
-            whole = head(self._start(method, fields), fields, None if body is None else len(body))
-            connection = self._pool.take() or await self._pool.connect()
-            if not reply.outcome.done():
-                reply.connection = connection
-                if (rest := connection.send(whole, body or b"", reply)) is not None:
-                    await rest
-            else:
-                connection.close()
-            return await reply.outcome
-        except asyncio.CancelledError:
-            reply.abandon()
-            raise
+    def _send(
+        self, method: str, fields: Mapping[str, str], body: bytes | None, reply: Awaited
+    ) -> Awaitable[None] | None:
+        """Send a request. What is returned ends when all of it is written; None: it is."""
+        whole = head(self._start(method, fields), fields, None if body is None else len(body))
+        connection = self._pool.take()
+        if connection is None:
+            return self._send_anew(whole, body or b"", reply)
+        reply.connection = connection
+        return connection.send(whole, body or b"", reply)
+
+    async def _send_anew(self, whole: bytes, body: bytes, reply: Awaited) -> None:
+        """Send a request over a new connection, if it is still wanted by then."""
+        connection = await self._pool.connect()
+        if reply.outcome.done():
+            connection.close()
+            return
+        reply.connection = connection
+        if (rest := connection.send(whole, body, reply)) is not None:
+            await rest
 
     def _start(self, method: str, fields: Mapping[str, str]) -> str:
         """What the head begins with; what a message says itself counts for more than what was configured."""

@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from collections import deque
 from functools import cache
+from time import monotonic
 
 import anyio
 
@@ -89,19 +90,19 @@ class Pool:
         if self._is_closed:
             connection.close()
             return
-        loop = asyncio.get_running_loop()
-        connection.idle_since = loop.time()
+        connection.idle_since = monotonic()
         self._idle.append(connection)
         if len(self._idle) > MAX_IDLE:
             self._idle.popleft().close()
         if self._sweep is None:
-            self._sweep = loop.call_later(IDLE_TIMEOUT, self._swept)
+            self._sweep = asyncio.get_running_loop().call_later(IDLE_TIMEOUT, self._swept)
 
     def _swept(self) -> None:
-        self._drop(until=asyncio.get_running_loop().time() - IDLE_TIMEOUT)
+        now = monotonic()
+        self._drop(until=now - IDLE_TIMEOUT)
         if self._idle:
-            due = self._idle[0].idle_since + IDLE_TIMEOUT
-            self._sweep = asyncio.get_running_loop().call_at(due, self._swept)
+            left = self._idle[0].idle_since + IDLE_TIMEOUT - now
+            self._sweep = asyncio.get_running_loop().call_later(left, self._swept)
         else:
             self._sweep = None
 

@@ -1,4 +1,4 @@
-"""What a server says and asks over HTTP, on its way to the hooks, and our answers on their way back."""
+"""Responder: what a server says and asks over HTTP, on its way to the hooks, and our answers on their way back."""
 
 from __future__ import annotations
 
@@ -8,65 +8,27 @@ from contextvars import copy_context
 from typing import Any
 
 import anyio
-import anyio.abc
-from mcp.shared.dispatcher import (
-    OnNotify,
-    OnNotifyIntercept,
-    OnRequest,
-    as_request_id,
-    coerce_request_id,
-    run_notify_intercept,
-)
-from mcp.shared.exceptions import MCPError
-from mcp_types import METHOD_NOT_FOUND, RequestId
+from mcp.shared.dispatcher import as_request_id, coerce_request_id
+from mcp_types import RequestId
 
 from magictunnel.catalog.model import Json
 from magictunnel.wire.asked import Asked
-from magictunnel.wire.base import Number, Wire
+from magictunnel.wire.base import Number
 from magictunnel.wire.codec import dumps
-from magictunnel.wire.crew import Crew
-from magictunnel.wire.messages import Unsent, error_data, error_line, result_line
-
-CANCELLED = "notifications/cancelled"
+from magictunnel.wire.endpoint import CANCELLED, Endpoint
+from magictunnel.wire.messages import Unsent, error_data, result_line
 
 logger = logging.getLogger(__name__)
 
 
-class Inbound(Wire):
+class Responder(Endpoint):
     """Deals with the messages of a server, each in a task of its own, begun in the order in which they came."""
 
     def __init__(self) -> None:
-        self.crew = Crew()
+        super().__init__()
         self._context = copy_context()
         """What is set here, and not where something happened to be sent, is what the hooks see."""
-        self._on_request: OnRequest | None = None
-        self._on_notify: OnNotify | None = None
-        self._intercept: OnNotifyIntercept | None = None
         self._questions: dict[RequestId, anyio.CancelScope] = {}
-        self._over = anyio.Event()
-
-    async def run(
-        self,
-        on_request: OnRequest,
-        on_notify: OnNotify,
-        on_notify_intercept: OnNotifyIntercept | None = None,
-        *,
-        task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
-    ) -> None:
-        """See `Dispatcher.run`; ends with the connection, or ends it."""
-        self._on_request, self._on_notify, self._intercept = on_request, on_notify, on_notify_intercept
-        try:
-            task_status.started()
-            await self._over.wait()
-        finally:
-            self.end()
-            with anyio.CancelScope(shield=True):
-                await self.crew.end()
-
-    def end(self) -> None:
-        """The connection is over."""
-        self.closed()
-        self._over.set()
 
     async def send_answer(self, body: bytes) -> None:
         """Send what answers a question. To be defined by who knows how."""
@@ -87,7 +49,7 @@ class Inbound(Wire):
             return
         if method == CANCELLED:
             self._withdraw((params or {}).get("requestId"))
-        if run_notify_intercept(self._intercept, method, params):
+        if self._is_intercepted(method, params):
             done()
         else:
             self.start(self._told(method, params, number, done))
@@ -100,10 +62,7 @@ class Inbound(Wire):
 
     async def _told(self, method: str, params: Json | None, number: Number, done: Callable[[], None]) -> None:
         try:
-            taken = self.on_told(method, params or {}, number) if self.on_told else None
-            if taken is None and self._on_notify is not None:
-                taken = self._on_notify(Asked(self, method, params, None), method, params)
-            if taken is not None:
+            if (taken := self._hearing(method, params, number)) is not None:
                 await taken
         except Exception:
             logger.exception("a notification could not be handled: %r", method)
@@ -131,7 +90,7 @@ class Inbound(Wire):
         """The answer to a question, in whole; an error if it could not be answered, or its answer not be written."""
         assert asked.request_id is not None
         try:
-            return b"".join(result_line(asked.request_id, await self._answer_to(asked, number)))
+            return b"".join(result_line(asked.request_id, await self._answering(asked, number)))
         except Exception as error:  # noqa: BLE001 whatever it is becomes an answer
             return self._error(asked.request_id, error)
 
@@ -141,17 +100,7 @@ class Inbound(Wire):
             dumps([told.message, told.error.data])
         except ValueError as why:
             error = Unsent(f"cannot be written as JSON: {why}")
-        if isinstance(error, Unsent):
-            self.lost(f"the answer to {number!a:.80} {error}")
         try:
-            return b"".join(error_line(number, error_data(error)))
+            return b"".join(self._refused(number, error))
         except Unsent:  # not even its number can be written
             return b""
-
-    async def _answer_to(self, asked: Asked, number: Number) -> Json:
-        taken = self.on_asked(asked.method, dict(asked.params or {}), number) if self.on_asked else None
-        if taken is None and self._on_request is not None:
-            taken = self._on_request(asked, asked.method, asked.params)
-        if taken is None:
-            raise MCPError(code=METHOD_NOT_FOUND, message="Method not found")
-        return await taken
