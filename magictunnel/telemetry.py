@@ -66,7 +66,7 @@ def tell(logger: logging.Logger, message: str) -> None:
     handlers = logging.root.handlers
     if len(handlers) != 1 or not isinstance(ours := handlers[0], _Handler):
         logger.info("%s", message)
-    else:
+    elif logger.isEnabledFor(logging.INFO):
         ours.put((time.time(), "INFO", message, ""))
 
 

@@ -13,23 +13,9 @@ from benchmarks.wire.messages import Era
 from benchmarks.wire.place import HTTP, PAIRS, Pair
 from benchmarks.wire.records import Record, Results, load
 from benchmarks.wire.targets import DIRECT, FLOOR, LEANEST
+from benchmarks.wire.words import GIVEN_UP, INTRO
 
 Cell = Callable[[Record | None], str]
-INTRO = """# Performance
-
-What a gateway costs, measured side by side: raw load clients in front and raw servers behind, so that neither hides
-what is between them; all gateways run at once and are measured in short rounds that interleave. A figure is the median
-of the rounds; the ratio beside it compares with the *raw asyncio relay* of the same rounds. Every answer is checked.
-`direct` is no gateway at all.
-
-Two relays do no more than parse each message once, map ids and names, and write it. The *raw asyncio relay* is the
-shortest that asyncio's documentation leads to: streams, a task for each request, a future for each answer. The bars are
-set against it. The *leanest relay* does the same in callbacks alone, without task or future, and parses HTTP in C: that
-is about what Python can do. No bar is set against it; what everybody adds is told next to both. They run on asyncio's
-own loop, and on uvloop in rows of their own; MagicTunnel takes uvloop where that is installed.
-
-Ratios travel; milliseconds belong to the machine. Written by `make bench` (see [benchmarks](../benchmarks/README.md)).
-"""
 
 
 def write(results: Results, folder: Path) -> None:
@@ -48,7 +34,7 @@ def page(results: Results) -> str:
     ]
     sections = (_latency, _throughput, _lists, _starts, _memory, _payloads, _skips)
     parts += [text for section in sections if (text := section(results))]
-    return "\n".join(parts)
+    return "\n".join([*parts, GIVEN_UP])
 
 
 def _machine(results: Results) -> str:
@@ -199,11 +185,15 @@ def _memory(results: Results) -> str:
     def head(_: Pair, calls: int) -> str:
         return f"after {calls:,} calls" if calls else "idle, ten servers"
 
-    def sessions(_: Pair, count: int) -> str:
-        return f"of {count:,}"
+    def sessions(pair: Pair, count: int) -> str:
+        return f"of {count:,}, {pair.era}"
 
     parts = [
         ("Megabytes in memory (RSS), without the servers:", _across(results, "memory", "rss", head, "gateway", True)),
+        (
+            "Seconds from a change of a list until the last of so many streams has heard of it, each once:",
+            _across(results, "streams", "seconds", sessions, "gateway", True),
+        ),
         ("KB that an idle HTTP session takes:", _across(results, "sessions", "kilobytes", sessions, "gateway", True)),
     ]
     return _section("Memory", parts)

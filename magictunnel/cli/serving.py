@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from magictunnel.front.first import First
     from magictunnel.gateway import Gateway
 
+_GARBAGE = (5_000, 20, 20)
+"""How much is made before garbage is looked for. What a call makes is gone with it, and a look at all there is while
+1,000 clients are told something takes longer than to tell them.
+"""
 DEFAULT_ADDRESS = "127.0.0.1:8420"
 _LAST_WRITES = 1.0
 """Seconds to write down what the next host is to be told at once, if this one is gone sooner than that was done."""
@@ -97,6 +101,7 @@ def _undisturbed() -> Iterator[None]:
         yield
     finally:
         gc.freeze()
+        gc.set_threshold(*_GARBAGE)
         gc.enable()
 
 

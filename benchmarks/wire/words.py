@@ -1,0 +1,46 @@
+"""What docs/performance.md says around its figures."""
+
+from __future__ import annotations
+
+INTRO = """# Performance
+
+What a gateway costs, measured side by side: raw load clients in front and raw servers behind, so that neither hides
+what is between them; all gateways run at once and are measured in short rounds that interleave. A figure is the median
+of the rounds; the ratio beside it compares with the *raw asyncio relay* of the same rounds. Every answer is checked.
+`direct` is no gateway at all.
+
+Two relays do no more than parse each message once, map ids and names, and write it. The *raw asyncio relay* is the
+shortest that asyncio's documentation leads to: streams, tasks, a future for each answer. The bars are
+set against it. The *leanest relay* does the same in callbacks alone, without task or future, and parses HTTP in C: that
+is about what Python can do. No bar is set against it; what everybody adds is told next to both. They run on asyncio's
+own loop, and on uvloop in rows of their own; MagicTunnel takes uvloop where that is installed.
+
+Ratios travel; milliseconds belong to the machine. Written by `make bench` (see [benchmarks](../benchmarks/README.md)).
+"""
+
+GIVEN_UP = """## What was given up
+
+No check, no bound and no line of the log was left out to be faster; the whole pipeline is on. What it took instead:
+
+- Calls over HTTP are read by a class that derives from uvicorn's protocol (`front/protocol.py`). Whatever is unusual
+  about a request goes to uvicorn and the SDK as it came; a release of uvicorn may still break what we lean on, which
+  [architecture](architecture.md) names.
+- A call over HTTP begins as one JSON answer. The SDK takes it over when there is something to tell before the answer,
+  or after a second in the handshake era. A client that hangs up sooner than that cannot take up its answer: it has no
+  event id.
+- Log lines are written by a thread of their own, up to 50 ms later. A process that is killed (`kill -9`) does not say
+  its last ones.
+- After progress or a log message an answer waits 2 ms, since the TypeScript SDK drops news that it reads together
+  with it.
+- On a pipe, what is written within 50 microseconds of something else waits for the end of the step of the event loop.
+- Garbage is looked for less often (every 5,000 objects), so memory that only a look can free is freed later.
+- HTTP+SSE servers, and pipes on Windows, are spoken to over the SDK's own transports, at their price.
+- `MAGICTUNNEL_WIRE=sdk` puts the SDK's transports back everywhere.
+
+## How to repeat it
+
+`make bench` installs the gateways of others into `.peers/` and takes about an hour; `make bench-quick` leaves them
+out and takes three minutes; `make bench-guard` compares what a call costs with the figures in
+`benchmarks/wire/ratios.json`. What is measured, and how to narrow it, is told in
+[benchmarks](../benchmarks/README.md).
+"""
