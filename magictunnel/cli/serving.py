@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import gc
 import os
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
 
+from magictunnel.cli.memory import give_back, undisturbed
 from magictunnel.cli.session import code_of, load_config
 from magictunnel.cli.show import say
 from magictunnel.config.model import Config
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
     from magictunnel.front.first import First
     from magictunnel.gateway import Gateway
 
-_GARBAGE = (5_000, 20, 20)
-"""How much is made before garbage is looked for. What a call makes is gone with it, and a look at all there is while
-1,000 clients are told something takes longer than to tell them.
-"""
 DEFAULT_ADDRESS = "127.0.0.1:8420"
 _LAST_WRITES = 1.0
 """Seconds to write down what the next host is to be told at once, if this one is gone sooner than that was done."""
@@ -74,7 +70,7 @@ def _config(path: Path | None, log_level: str) -> Config:
 
 
 async def _over_stdio(config: Config, log_level: str, first: First | None) -> None:
-    with _undisturbed():
+    with undisturbed():
         from magictunnel.front.first_written import Keeper
         from magictunnel.front.server import FrontServer  # a config that cannot be used is refused without all this
         from magictunnel.front.stdio import serve_stdio
@@ -82,6 +78,7 @@ async def _over_stdio(config: Config, log_level: str, first: First | None) -> No
         secrets = _prepared(config, log_level)
         gateway = built(config, secrets)
         gateway.greet()
+        give_back()
     async with steered(gateway, "stdio"), anyio.create_task_group() as tasks:
         keeper = Keeper(gateway, os.environ)
         tasks.start_soon(keeper.run)
@@ -91,22 +88,8 @@ async def _over_stdio(config: Config, log_level: str, first: First | None) -> No
         tasks.cancel_scope.cancel()
 
 
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Nobody looks for garbage while the block lasts, and never among what it made: modules make a great many objects,
-    all of which stay. That is a tenth of the time of a start.
-    """
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.set_threshold(*_GARBAGE)
-        gc.enable()
-
-
 async def _over_http(config: Config, log_level: str, address: str) -> None:
-    with _undisturbed():
+    with undisturbed():
         from magictunnel.cli.announce import announce, url_of  # what serves HTTP costs a host that needs none its time
         from magictunnel.front.http import serve_http
         from magictunnel.front.listener import listen_on
@@ -116,6 +99,7 @@ async def _over_http(config: Config, log_level: str, address: str) -> None:
         listener = listen_on(*host_and_port(address))
         url = url_of(listener)
         gateway = built(config, secrets)
+        give_back()
     async with steered(gateway, url), anyio.create_task_group() as tasks:
         tasks.start_soon(announce, gateway, config.file, url)
         await serve_http(FrontServer(gateway), listener, config.session_idle_timeout)
