@@ -37,6 +37,9 @@ check: $(STAMP) ## Style, types, layers and size
 test: check ## Everything that must hold, in a few minutes
 	$(BIN)/python -m pytest -n $(WORKERS)
 
+stock: $(STAMP) ## The tests once more, over the SDK's transports in place of our own wire
+	MAGICTUNNEL_WIRE=sdk $(BIN)/python -m pytest -n $(WORKERS)
+
 peers: $(STAMP) ## Compare with a direct connection to servers that others wrote (npm and PyPI)
 	$(BIN)/python -m pytest -c pyproject.toml tests/peers
 
@@ -87,4 +90,4 @@ lock: $(STAMP) ## Resolve the ranges of pyproject.toml into requirements.lock an
 clean: ## Remove the virtual environment and all caches
 	rm -rf $(VENV) .peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help setup run check test peers conformance chaos matrix answers bench bench-quick bench-guard start fuzz soak eval fix lock clean
+.PHONY: help setup run check test stock peers conformance chaos matrix answers bench bench-quick bench-guard start fuzz soak eval fix lock clean

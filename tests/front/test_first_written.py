@@ -23,8 +23,9 @@ from magictunnel.store.place import words_path
 from tests.front.test_pipe import Heard
 from tests.support.process import config_file, entry
 from tests.support.raw import Json, Script, tool
+from tests.support.wires import own_wire
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, own_wire]
 
 PATIENCE = 20.0
 OFFERS = {

@@ -18,8 +18,9 @@ from magictunnel.front.server import FrontServer
 from magictunnel.pipeline.call import Call
 from tests.support.front import PlayedSource
 from tests.support.raw import HANDSHAKE, STATELESS, VERSION_KEY, text, tool
+from tests.support.wires import own_wire
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, own_wire]
 
 PATIENCE = 15.0
 OFFERS = Listing({Kind.TOOL: [tool("x")]}, capabilities={"logging": {}})

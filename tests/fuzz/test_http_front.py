@@ -13,6 +13,9 @@ from tests.fuzz.asking import KINDS, judge, kinds, request
 from tests.fuzz.budget import tries
 from tests.fuzz.client import Line, call, line
 from tests.fuzz.gate import Gate
+from tests.support.wires import own_wire
+
+pytestmark = own_wire
 
 
 @given(kinds=kinds, cuts=st.lists(st.integers(0, 2_000), max_size=8), pause=st.sampled_from([0.0, 0.001, 0.005]))

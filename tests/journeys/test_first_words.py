@@ -15,8 +15,9 @@ import pytest
 
 from tests.support.process import Tunnel, config_file, entry, over_stdio, shell
 from tests.support.raw import HANDSHAKE, Json, Script, command, tool
+from tests.support.wires import own_wire
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, own_wire]
 
 PATIENCE = 40.0
 WAITS = 'flag=$1; shift; until [ -e "$flag" ]; do sleep 0.05; done; exec "$@"'
