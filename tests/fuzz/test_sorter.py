@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import pairwise
 
 import httptools
@@ -31,14 +32,24 @@ MORE = (
 def test_what_is_whole_is_handed_on_as_it_came(whole: bytes, body: bytes, cuts: list[int]) -> None:
     data = whole + body
     places = sorted({0, len(data), *(cut * len(data) // 1_000 for cut in cuts)})
-    sorter, handed = Sorter(WORKER), b""
-    reader = RequestReader(1 << 20, sorter.is_needed)
-    for a, b in pairwise(places):
-        if (taken := reader.take(data[a:b])) is not None:
-            assert 1 <= sorter.owner(taken) <= WORKER.of
-            handed += taken.data
+    handed = handed_on(data[a:b] for a, b in pairwise(places))
     assert data.startswith(handed)
     assert handed == data or not is_whole(data[len(handed) :])
+
+
+def handed_on(pieces: Iterable[bytes]) -> bytes:
+    """What the parser behind gets of a connection, and in which order. What it has begun to read is its own."""
+    sorter, handed, is_its_own = Sorter(WORKER), b"", False
+    reader = RequestReader(1 << 20, sorter.is_needed)
+    for piece in pieces:
+        left = piece
+        while left and not is_its_own and (taken := reader.take(left)) is not None:
+            assert 1 <= sorter.owner(taken) <= WORKER.of
+            request, left = taken.data[: taken.end], taken.data[taken.end :]
+            handed += request
+            is_its_own = not is_whole(request)
+        handed += left if is_its_own else b""
+    return handed
 
 
 @given(whole=heads(), body=st.sampled_from(MORE))
