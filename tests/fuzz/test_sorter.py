@@ -30,7 +30,7 @@ MORE = (
 @given(whole=heads(), body=st.sampled_from(MORE), cuts=st.lists(st.integers(0, 1_000), max_size=6))
 @tries(60)
 def test_what_is_whole_is_handed_on_as_it_came(whole: bytes, body: bytes, cuts: list[int]) -> None:
-    data = whole + body
+    data = (whole + body).lstrip(b"\r\n")  # empty lines before a request mean nothing
     places = sorted({0, len(data), *(cut * len(data) // 1_000 for cut in cuts)})
     handed = handed_on(data[a:b] for a, b in pairwise(places))
     assert data.startswith(handed)
