@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from magictunnel.cli.errand import LAST, MAX_LINE, SAID, UP, Errand, read
+from magictunnel.cli.memory import give_back, undisturbed
 from magictunnel.cli.session import code_of
 from magictunnel.config.load import load
 
@@ -49,16 +50,18 @@ def _end_with_parent() -> None:
 
 
 async def _serve(errand: Errand) -> None:
-    from magictunnel.cli.announce import url_of
-    from magictunnel.cli.serving import built, steered
-    from magictunnel.front.feed import Feed
-    from magictunnel.front.handoff import Handoff
-    from magictunnel.front.http import MAX_BODY, Among, serve_http
-    from magictunnel.front.server import FrontServer
-    from magictunnel.front.workers import Worker
-    from magictunnel.gateway import own_secrets
-    from magictunnel.telemetry import start_logging
+    with undisturbed():
+        from magictunnel.cli.announce import url_of
+        from magictunnel.cli.serving import built, steered
+        from magictunnel.front.feed import Feed
+        from magictunnel.front.handoff import Handoff
+        from magictunnel.front.http import MAX_BODY, Among, serve_http
+        from magictunnel.front.server import FrontServer
+        from magictunnel.front.workers import Worker
+        from magictunnel.gateway import own_secrets
+        from magictunnel.telemetry import start_logging
 
+        give_back()
     config = load(Path(errand.config))
     secrets = own_secrets()
     start_logging(errand.log_level, secrets.mask)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from benchmarks.wire.relays.callbacks_pipes import PipeBack, serve_pipes
-from benchmarks.wire.relays.shared import INITIALIZE, Json, about, answer, merged, routed, run
+from benchmarks.wire.relays.shared import Json, about, answer, connected, merged, routed, run
 
 Reply = Callable[[Json], None]
 
@@ -69,16 +69,13 @@ class Relay:
 
 def backs(config: Json) -> dict[str, Back]:
     """One connection for each server."""
-    found: dict[str, Back] = {}
-    for alias, server in config["mcpServers"].items():
-        opening = INITIALIZE if server["era"] == "handshake" else None
-        if "url" in server:
-            from benchmarks.wire.relays.callbacks_web import HttpBack
 
-            found[alias] = HttpBack(server["url"], opening)
-        else:
-            found[alias] = PipeBack([server["command"], *server["args"]], opening)
-    return found
+    def over_http(url: str, opening: Json | None) -> Back:
+        from benchmarks.wire.relays.callbacks_web import HttpBack  # what has no HTTP behind starts without
+
+        return HttpBack(url, opening)
+
+    return connected(config, over_http, PipeBack)
 
 
 async def main(config: Json, port: int | None) -> None:

@@ -7,11 +7,12 @@ import json
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
 Json = dict[str, Any]
+T = TypeVar("T")
 HANDSHAKE, STATELESS = "2025-11-25", "2026-07-28"
 ABOUT: Json = {"name": "relay", "version": "1"}
 INITIALIZE: Json = {"protocolVersion": HANDSHAKE, "capabilities": {}, "clientInfo": ABOUT}
@@ -27,6 +28,19 @@ def request(method: str, params: Json) -> Json:
 def line(message: Json) -> bytes:
     """A message as it goes over a pipe."""
     return orjson.dumps(message, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def connected(
+    config: Json, over_http: Callable[[str, Json | None], T], over_pipes: Callable[[list[str], Json | None], T]
+) -> dict[str, T]:
+    """One connection for each server, made from its URL or the words that start it, and how it is opened."""
+    found = {}
+    for alias, server in config["mcpServers"].items():
+        opening = INITIALIZE if server["era"] == "handshake" else None
+        is_http = "url" in server
+        words = [] if is_http else [server["command"], *server["args"]]
+        found[alias] = over_http(server["url"], opening) if is_http else over_pipes(words, opening)
+    return found
 
 
 def routed(message: Json) -> str:

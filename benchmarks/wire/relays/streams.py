@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from benchmarks.wire.relays.shared import INITIALIZE, Json, about, answer, merged, routed, run
+from benchmarks.wire.relays.shared import Json, about, answer, connected, merged, routed, run
 from benchmarks.wire.relays.streams_pipes import PipeBack, serve_pipes
 from benchmarks.wire.relays.streams_web import HttpBack, serve_web
 
@@ -51,14 +51,7 @@ class Relay:
 
 def backs(config: Json) -> dict[str, Back]:
     """One connection for each server."""
-    found: dict[str, Back] = {}
-    for alias, server in config["mcpServers"].items():
-        opening = INITIALIZE if server["era"] == "handshake" else None
-        if "url" in server:
-            found[alias] = HttpBack(server["url"], opening)
-        else:
-            found[alias] = PipeBack([server["command"], *server["args"]], opening)
-    return found
+    return connected(config, HttpBack, PipeBack)
 
 
 async def main(config: Json, port: int | None) -> None:
