@@ -72,6 +72,8 @@ class HotProtocol(HttpToolsProtocol):
         self._first = first
         self._is_reading = False
         """uvicorn is in the middle of a request."""
+        self._missing = 0
+        """Bytes of it that uvicorn has not been given, if that is known."""
         self._asked: Asked | None = None
         self._carried: Carried | None = None
         """The hot request that is being answered."""
@@ -93,7 +95,7 @@ class HotProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol.data_received`."""
         if self._is_reading:
-            super().data_received(data)
+            self._read_on(data)
         elif self._carried is not None or self._is_busy or self._later:
             self._hold(data)
         elif (request := self._reader.take(data)) is None:
@@ -128,7 +130,7 @@ class HotProtocol(HttpToolsProtocol):
 
     def _begin(self, request: Request) -> None:
         """Have a request answered, here if it is hot."""
-        data, body, end, head = request
+        data, body, end, head, missing = request
         asked = None
         if head is not None and end == len(data):
             self._unset_keepalive_if_required()
@@ -136,7 +138,8 @@ class HotProtocol(HttpToolsProtocol):
                 head = head._replace(session=self._worker.inner(head.session))
             asked = self._shared.hot.asked(head, data[body:])
         if asked is None:
-            self._pass_on(data, end)
+            self._missing = missing
+            self._pass_on(without_upgrade(data[:end]), data[end:])
             return
         self._asked = asked
         self._carried = carried = Carried(lambda: self._hand_over(data))
@@ -155,12 +158,18 @@ class HotProtocol(HttpToolsProtocol):
         self._is_handing_over = False
         return self._over
 
-    def _pass_on(self, data: bytes, end: int) -> None:
-        """Have uvicorn read the request that `data` begins with; what comes after its `end` waits for its answer."""
-        super().data_received(without_upgrade(data[:end]))
-        self._hold(data[end:])
-        if not self._is_busy:  # it was no request
+    def _pass_on(self, own: bytes, rest: bytes) -> None:
+        """Have uvicorn read what is its `own`; the `rest` waits for its answer."""
+        super().data_received(own)
+        self._hold(rest)
+        if not self._is_busy:  # it was no request, or is answered already
             self.loop.call_soon(self._go_on)
+
+    def _read_on(self, data: bytes) -> None:
+        """Have uvicorn read on, but not into the next request, if it is known where that begins."""
+        own = min(self._missing, len(data)) or len(data)
+        self._missing -= min(self._missing, own)
+        self._pass_on(data[:own], data[own:])
 
     def _hold(self, data: bytes) -> None:
         """Keep what belongs to the next request until this one is answered."""

@@ -18,6 +18,8 @@ class Request(NamedTuple):
     """Where it ends, or `data` does; beyond that nothing is known of it."""
     head: Head | None = None
     """If it may be hot. Then it is whole."""
+    missing: int = 0
+    """Bytes of its body that are still to come, if that is known."""
 
 
 class RequestReader:
@@ -68,7 +70,8 @@ class RequestReader:
             body, end, is_waited_for = 0, len(data), is_unfinished(data)
         if is_waited_for:
             self._wait(data, end)
-        return None if is_waited_for or not data else Request(data, body, min(end, len(data)))
+        missing = max(0, end - len(data))
+        return None if is_waited_for or not data else Request(data, body, end - missing, missing=missing)
 
     def _wait(self, data: bytes, end: int) -> None:
         self._pieces.append(data)

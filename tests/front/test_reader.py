@@ -74,6 +74,16 @@ def test_one_that_is_not_hot_is_not_waited_for(request_: bytes) -> None:
     assert (found.data, found.end) == (request_, len(request_))
 
 
+def test_how_much_of_it_is_still_to_come_is_told_where_that_is_known() -> None:
+    whole = post(b"half", b"Host: example.com", length=8)
+    found, chunked = read(whole), read(post(b"half", *HOT, b"Transfer-Encoding: chunked"))
+
+    assert found is not None
+    assert found.missing == 4
+    assert chunked is not None
+    assert chunked.missing == 0
+
+
 def test_nor_is_it_taken_for_more_than_it_is() -> None:
     asked = post(b"", start=b"GET /mcp HTTP/1.1")
     found = read(asked + post(b"{}"))

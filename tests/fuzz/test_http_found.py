@@ -110,3 +110,15 @@ def test_an_offer_behind_what_came_in_two_pieces_is_passed_over(running: Gate) -
         assert len(answers) == len(kinds)
         for number, answer in enumerate(answers, 1):
             judge("hot", number, answer)
+
+
+def test_an_offer_behind_the_body_of_what_is_not_hot_is_passed_over(running: Gate, session: str) -> None:
+    kinds = ("refused", "hot", "offered")
+    first, *others = (request(kind, number, session) for number, kind in enumerate(kinds, 1))
+    cut = first.index(b"\r\n\r\n") + 4
+    with line(running.ours, patience=2.0) as wire:
+        wire.send(first[:cut], first[cut:] + b"".join(others), pause=0.05)
+        answers = wire.answers(len(kinds))
+        assert len(answers) == len(kinds)
+        for number, (kind, answer) in enumerate(zip(kinds, answers, strict=True), 1):
+            judge(kind, number, answer)
