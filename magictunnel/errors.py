@@ -3,9 +3,11 @@
     MagicTunnelError            what went wrong, and what to do next
     ├── ConfigError             the config file cannot be used: file, line, remedy
     ├── UnsetVariable           a ${VAR} of one server has no value
+    │   └── UnsetSecret         a ${keyring:NAME} has none, or it cannot be had
     ├── StartFailure            a backend did not come up: phase, cause, remedy
     ├── StoreError              the file that keeps what servers offered cannot be used: file, why, remedy
     ├── DiscoveryError          something that finding a tool can do without cannot be used: what, why, remedy
+    ├── RunError                a declared tool could not run, or not to its end: told as its result
     └── CallError               answered to a client: carries its JSON-RPC code and data
         ├── UnknownEntry        no such tool, prompt or resource (or none this caller may see)
         ├── BadParams           the request itself is malformed
@@ -78,6 +80,15 @@ class UnsetVariable(MagicTunnelError):
         self.where = where
 
 
+class UnsetSecret(UnsetVariable):
+    """`${keyring:name}` stands in a config, but the keyring did not give it (`why`)."""
+
+    def __init__(self, name: str, where: str, why: str, *, hint: str) -> None:
+        MagicTunnelError.__init__(self, f"${{keyring:{name}}} in {where}: {why}", hint=hint)
+        self.name = name
+        self.where = where
+
+
 class StartFailure(MagicTunnelError):
     """A backend did not come up (or went down): the phase it failed in, one line of why, and a remedy."""
 
@@ -109,6 +120,10 @@ class DiscoveryError(MagicTunnelError):
         super().__init__(f"{what}: {cause}", hint=hint)
         self.what = what
         self.cause = cause
+
+
+class RunError(MagicTunnelError):
+    """A tool of a capability file could not run, or not to its end: told to whoever called it as the tool's result."""
 
 
 class CallError(MagicTunnelError):

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 from magictunnel.backends.transports import Target, resolve
 from magictunnel.config.model import ServerConfig, Transport
 from magictunnel.errors import UnsetVariable
-from magictunnel.secrets import Secrets
+from magictunnel.secrets import SERVICE, Secrets
 
 _SHOWN = frozenset({"HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "PWD", "SHELL", "TERM", "TMPDIR", "TZ", "USER"})
 """Variables whose values are no secrets."""
@@ -123,7 +123,7 @@ def _word(written: str, secrets: Secrets) -> str:
     pieces = list(_pieces(written))
     if len(pieces) == 1:
         return shlex.quote(secrets.mask(pieces[0]))
-    quoted = [f"${{{piece}}}" if at % 2 else _in_quotes(secrets.mask(piece)) for at, piece in enumerate(pieces)]
+    quoted = [_filled_in(piece) if at % 2 else _in_quotes(secrets.mask(piece)) for at, piece in enumerate(pieces)]
     return f'"{"".join(quoted)}"'
 
 
@@ -131,10 +131,20 @@ def _pieces(written: str) -> Iterator[str]:
     """Text and names of variables, in turns. Of one that is not set, its default is text."""
     own = {"MAGICTUNNEL_PORT": _PORT}
     try:
-        marked = Secrets(_Marked(every=False)).expand(written, "", own)
+        marked = Secrets(_Marked(every=False), _marked_key).expand(written, "", own)
     except UnsetVariable:
-        marked = Secrets(_Marked(every=True)).expand(written, "", own)
+        marked = Secrets(_Marked(every=True), _marked_key).expand(written, "", own)
     yield from marked.split("\0")
+
+
+def _marked_key(name: str, _where: str) -> str:
+    return f"\0keyring:{name}\0"
+
+
+def _filled_in(reference: str) -> str:
+    """What a shell puts in the place of a variable, or of a secret in the keyring."""
+    kind, _, name = reference.partition(":")
+    return f"$(keyring get {SERVICE} {shlex.quote(name)})" if kind == "keyring" else f"${{{reference}}}"
 
 
 def _in_quotes(text: str) -> str:

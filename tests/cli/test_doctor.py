@@ -385,6 +385,8 @@ async def test_ended_in_between_it_leaves_no_process_behind(tmp_path: Path) -> N
         ("${UNSET}", '"${UNSET}"'),
         ("${MAGICTUNNEL_PYTHON}", shlex.quote(sys.executable)),
         ("--port=${MAGICTUNNEL_PORT}", "--port=8123"),
+        ("Bearer ${keyring:my api}", "\"Bearer $(keyring get magictunnel 'my api')\""),
+        ("${UNSET} ${keyring:x}", '"${UNSET} $(keyring get magictunnel x)"'),
     ],
 )
 def test_a_word_is_quoted_for_the_shell_and_its_variables_stay(
