@@ -10,19 +10,23 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 import anyio
+import anyio.lowlevel
 from anyio.abc import ByteReceiveStream, Process
 
 from magictunnel.wire.evidence import Evidence
 from magictunnel.wire.guard import UNWATCHED, Guard
 from magictunnel.wire.lines import LineTooLong, split_lines
-from magictunnel.wire.watchdog import MARK, born, is_left, remains, sent
+from magictunnel.wire.watchdog import MARK, born, is_left, remains, sent, struck
 
 EXIT_GRACE = 1.0
 """Seconds a server has to leave by itself once its stdin is closed, and again after SIGTERM."""
 _POLL = 0.01
 _SLOW_POLL = 0.5
+_LOOKS = 8
+"""Times in a row that nobody is found before nobody is thought to be left of those that had to be ended."""
 
 logger = logging.getLogger(__name__)
 
@@ -43,17 +47,24 @@ class PipeEnds:
             os.close(self.stdout)
 
 
-@asynccontextmanager
-async def server_process(
-    name: str,
+class Started(NamedTuple):
+    """A process, and what finds all that it starts."""
+
+    process: Process
+    since: str
+    """When it was born; with its number that is nobody else."""
+    mark: str
+    guard: Guard
+
+
+async def start(
     command: Sequence[str],
     env: Mapping[str, str],
     cwd: str | None,
-    evidence: Evidence,
     guard: Guard = UNWATCHED,
     ends: PipeEnds | None = None,
-) -> AsyncIterator[Process]:
-    """Run `command` until the block ends; then it and everything it started are gone. `guard` sees to it if we are.
+) -> Started:
+    """Start `command` in a group of its own. `ended` is to be called at last; `guard` sees to it if we are killed.
 
     `ends`: what its stdin and stdout are to be, if not streams of the process; it has them for itself from then on.
 
@@ -76,6 +87,29 @@ async def server_process(
             ends.close()
     since = born(process.pid)
     guard.watch(process.pid, since)
+    return Started(process, since, mark, guard)
+
+
+async def ended(started: Started, grace: float = EXIT_GRACE) -> None:
+    """Return when it and everything it started are gone; it has `grace` seconds to leave by itself."""
+    with anyio.CancelScope(shield=True):
+        await _end(started.process, started.since, started.mark, grace)
+        started.guard.forget(started.process.pid)
+
+
+@asynccontextmanager
+async def server_process(
+    name: str,
+    command: Sequence[str],
+    env: Mapping[str, str],
+    cwd: str | None,
+    evidence: Evidence,
+    guard: Guard = UNWATCHED,
+    ends: PipeEnds | None = None,
+) -> AsyncIterator[Process]:
+    """Run `command` until the block ends; then it and everything it started are gone. See `start`."""
+    started = await start(command, env, cwd, guard, ends)
+    process = started.process
     # No await between the spawn and the try: a cancellation there would leave the process behind.
     async with anyio.create_task_group() as tasks:
         try:
@@ -83,10 +117,8 @@ async def server_process(
                 tasks.start_soon(_keep_stderr, name, process.stderr, evidence)
             yield process
         finally:
-            with anyio.CancelScope(shield=True):
-                await _end(process, since, mark)
-                guard.forget(process.pid)
-                evidence.exit_code = process.returncode
+            await ended(started)
+            evidence.exit_code = process.returncode
             tasks.cancel_scope.cancel()
 
 
@@ -121,12 +153,12 @@ async def drain(stream: ByteReceiveStream) -> None:
             await stream.receive()
 
 
-async def _end(process: Process, since: str, mark: str) -> None:
+async def _end(process: Process, since: str, mark: str, grace: float) -> None:
     """Close stdin, wait, then end all that is left: a leader that left by itself may have left children behind."""
     if process.stdin is not None:
         with contextlib.suppress(OSError, anyio.BrokenResourceError, anyio.ClosedResourceError):
             await process.stdin.aclose()
-    await _gone(process, (), mark)
+    await _gone(process, (), mark, grace)
     if sys.platform == "win32":
         await _end_alone(process)
     else:
@@ -145,20 +177,30 @@ async def _end_all(process: Process, since: str, mark: str) -> None:
     # SIGKILL twice: who was just about to start somebody when it came may have done so.
     for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGKILL):
         left = remains({process.pid: since}, mark)
-        if not left:
+        if not left and number == signal.SIGTERM:
             return
         for one in left:
             sent(one, number)
         # Who was killed is gone, though it may count as part of the group until its new parent has heard of it.
         await _gone(process, [one for one in left if one > 0 or number == signal.SIGTERM], mark)
+    await _swept(mark)
 
 
-async def _gone(process: Process, left: Sequence[int], mark: str) -> None:
+async def _swept(mark: str) -> None:
+    """Kill who is never found twice, until nobody has been found for a while."""
+    looks = _LOOKS
+    with anyio.move_on_after(EXIT_GRACE):
+        while looks:
+            looks = _LOOKS if struck(mark) else looks - 1
+            await anyio.lowlevel.checkpoint()
+
+
+async def _gone(process: Process, left: Sequence[int], mark: str, within: float = EXIT_GRACE) -> None:
     """Wait for the process, and whoever else is `left`, to end; not for ever.
 
     Polled: waiting for the process as such also waits for its pipes, which a child of it may hold open.
     """
-    with anyio.move_on_after(EXIT_GRACE):
+    with anyio.move_on_after(within):
         while process.returncode is None or any(is_left(one, mark) for one in left):
             await anyio.sleep(_POLL)
 
