@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -14,12 +15,15 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 
 from magictunnel.backends.base import Backend
+from magictunnel.backends.local import LocalBackend
 from magictunnel.backends.mcp import McpBackend
 from magictunnel.backends.pool import Pool
 from magictunnel.backends.standing import OnState
 from magictunnel.backends.states import Limits, State, Status
 from magictunnel.backends.stats import Stats
 from magictunnel.backends.supervisor import Supervisor
+from magictunnel.capabilities.declared import with_problems
+from magictunnel.capabilities.shelf import Shelf
 from magictunnel.catalog.find import everything_of
 from magictunnel.catalog.links import Links
 from magictunnel.catalog.live import LiveCatalog
@@ -106,6 +110,8 @@ class Gateway:
         )
         for backend in (*map(self._backend, needed(config)), *own):
             pool.add(self._supervisor(backend))
+        self._shelf = Shelf(secrets, self._guard, self.live, lambda: self.handle, self.settled)
+        self._declare(config)
         self._discover(is_wanted=config.discovery.mode is not Mode.OFF)
 
     @property
@@ -137,10 +143,33 @@ class Gateway:
         if is_there and not is_wanted:
             self._pool.remove(DISCOVERY)
         elif is_wanted and not is_there:
-            supervisor = Supervisor(self._discovery.backend, _OWN_LIMITS, self._publish, self.audience)
-            supervisor.listed.recall(offered)
-            self._pool.add(supervisor)
+            self._keep(self._discovery.backend)
         self.live.replace(DISCOVERY, offered)
+
+    def _keep(self, backend: LocalBackend) -> None:
+        """Keep a backend of our own, which needs no start."""
+        supervisor = Supervisor(backend, _OWN_LIMITS, self._publish, self.audience)
+        supervisor.listed.recall(backend.offered())
+        self._pool.add(supervisor)
+
+    def _declare(self, config: Config) -> tuple[str, ...]:
+        """Offer what the capability files of `config` declare now; the names of those that are others now."""
+        what = self._shelf.update(config)
+        self.live.rule(self._shelf.ruled(merge_rules(config)))
+        for name in what.removed:
+            self._remove(name)
+        for backend in what.added:
+            self._keep(backend)
+        for backend in (*what.added, *what.changed):
+            self.live.replace(backend.name, backend.offered())
+        for backend in what.changed:
+            backend.changed(*Kind)
+        return what.names
+
+    def _remove(self, name: str) -> None:
+        self._pool.remove(name)
+        self._subscriptions.forget(name)
+        self.live.replace(name, None)
 
     def mask(self, text: str) -> str:
         """`text` without any secret that was given to a server."""
@@ -226,12 +255,10 @@ class Gateway:
         is_discovered = new.discovery.mode is not Mode.OFF
         if not is_discovered:  # while it is known whose tools these are
             self._discover(is_wanted=False)
-        self.live.rule(merge_rules(new))
+        what = replace(what, declared=self._declare(new))
         running = self._pool.status.keys()
         for name in {*what.removed, *what.restarted} & running - set(needed(new)):
-            self._pool.remove(name)
-            self._subscriptions.forget(name)
-            self.live.replace(name, None)
+            self._remove(name)
         for name in needed(new):
             if name in what.restarted or name not in running:
                 self._pool.add(self._supervisor(self._backend(name)))
@@ -265,7 +292,8 @@ class Gateway:
         if backend == DISCOVERY:  # what is called through it has limits of its own
             return CallLimits(float("inf"), settings_of(self.config, backend).ask_timeout)
         settings = settings_of(self.config, backend, kind, name)
-        return CallLimits(settings.timeout, settings.ask_timeout)
+        declared = self._shelf.now.timeout_of(backend, name) if kind is Kind.TOOL else None
+        return CallLimits(declared or settings.timeout, settings.ask_timeout)
 
     def _backend(self, name: str) -> Backend:
         return McpBackend(name, self.config.servers[name], self.secrets, self._guard)
@@ -302,6 +330,7 @@ def build(
     what became of it. `rights`: what each client may use.
     """
     audience = audience or Audience(grows=True)
+    config = with_problems(config)
     return Gateway(config, secrets or own_secrets(), audience, Memory(store), backends, rights, store)
 
 

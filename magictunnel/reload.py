@@ -13,8 +13,11 @@ from typing import Any
 import anyio
 from anyio import to_thread
 
+from magictunnel.capabilities.declared import with_problems
 from magictunnel.config.changes import Changes
+from magictunnel.config.declared import capability_files, capability_folders
 from magictunnel.config.load import load
+from magictunnel.config.model import Config
 from magictunnel.errors import ConfigError
 from magictunnel.gateway import Gateway
 
@@ -49,7 +52,7 @@ class Reloader:
         """
         async with self._turn:
             self._stamps = self._now()
-            new = await to_thread.run_sync(load, Path(self._gateway.config.file))
+            new = await to_thread.run_sync(_loaded, Path(self._gateway.config.file))
             old = self._gateway.config
             what = self._gateway.apply(new)
         for problem in new.problems:
@@ -71,7 +74,7 @@ class Reloader:
 
     async def _follow(self, stop: anyio.Event) -> None:
         while True:
-            async with aclosing(_looks(self._paths(), stop)) as looks:
+            async with aclosing(_looks(self._paths(), self._folders(), stop)) as looks:
                 async for _ in looks:
                     if self._now() != self._stamps:
                         await self._calm()
@@ -97,7 +100,9 @@ class Reloader:
             seen = now
 
     def _files(self) -> tuple[str, ...]:
-        return self._gateway.config.files
+        """The files of the config, and the capability files that there are by now."""
+        config = self._gateway.config
+        return (*config.files, *capability_files(config.capabilities, Path(config.file).parent))
 
     def _now(self) -> dict[str, _Stamp]:
         return {file: _stamp(file) for file in self._files()}
@@ -107,10 +112,20 @@ class Reloader:
         named = [Path(file) for file in self._files() if "\0" not in file]
         return {path for file in named for path in (file.absolute(), file.resolve())}
 
+    def _folders(self) -> list[Path]:
+        """Where capability files may come."""
+        config = self._gateway.config
+        return capability_folders(config.capabilities, Path(config.file).absolute().parent)
+
+
+def _loaded(path: Path) -> Config:
+    return with_problems(load(path))
+
 
 def told(what: Changes) -> str:
     """Changes in words, such as `added x, y; started anew: z`."""
     named = {"added": what.added, "removed": what.removed, "started anew": what.restarted}
+    named |= {"read again": what.declared}
     parts = [f"{word} {', '.join(names)}" for word, names in named.items() if names]
     return "; ".join(parts) or ("names and filters changed" if what.rules_changed else "nothing changed")
 
@@ -132,18 +147,20 @@ async def _set_at_end(stop: anyio.Event) -> None:
         stop.set()
 
 
-async def _looks(paths: Iterable[Path], stop: anyio.Event) -> AsyncGenerator[None, None]:
-    """Comes round whenever something happens to one of `paths`, and now and then without."""
+async def _looks(paths: Iterable[Path], places: Iterable[Path], stop: anyio.Event) -> AsyncGenerator[None, None]:
+    """Comes round whenever something happens to one of `paths` or within `places`, and now and then without."""
     from watchfiles import awatch  # needed by a gateway that serves alone, and not at its start
 
     names = {str(path) for path in paths}
-    folders = {path.parent for path in paths if path.parent.is_dir()}
+    beside = {str(path) for path in places}
+    folders = {folder for folder in (*places, *(path.parent for path in paths)) if folder.is_dir()}
     options: dict[str, Any] = {"debounce": _DEBOUNCE, "step": 50, "recursive": False}
     options |= {"stop_event": stop, "rust_timeout": int(_LOOK * 1_000), "yield_on_timeout": True}
+    options |= {"watch_filter": lambda _change, path: path in names or os.path.dirname(path) in beside}
     try:
         if not folders:
             raise FileNotFoundError("there is none")
-        async for _ in awatch(*folders, watch_filter=lambda _change, path: path in names, **options):
+        async for _ in awatch(*folders, **options):
             yield
     except Exception as error:  # noqa: BLE001 the library has errors of its own
         logger.debug("folders cannot be watched, the files are looked at instead: %s", error)

@@ -65,7 +65,7 @@ def test_every_config_key_stands_in_the_documentation() -> None:
     from magictunnel.config.model import Config, Naming, ServerConfig, ServerSettings, ToolConfig
 
     page = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
-    told_otherwise = {"servers", "problems", "notes", "file", "digests"}
+    told_otherwise = {"servers", "problems", "notes", "file", "digests", "declared"}
     models = (Config, Naming, ServerConfig, ServerSettings, ToolConfig)
     for model in (*models, DiscoveryConfig, EmbeddingsConfig, FillerConfig, CodeConfig):
         assert not {key for key in model.model_fields if f"`{key}`" not in page} - told_otherwise, model

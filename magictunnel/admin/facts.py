@@ -46,8 +46,12 @@ def problem_facts(problem: Problem) -> Json:
 
 
 def all_facts(status: Mapping[str, Status], stats: Mapping[str, Stats], problems: tuple[Problem, ...]) -> Json:
-    """Of every server, in configured order, and the moment at which that was so."""
-    servers = [server_facts(name, one, stats[name]) for name, one in status.items()]
+    """Of every server, in configured order, and the moment at which that was so.
+
+    One that goes on as it was, because what is written now is wrong, tells that as its last error.
+    """
+    known = {problem.server: {"last_error": problem_facts(problem)["last_error"]} for problem in problems}
+    servers = [server_facts(name, one, stats[name]) | known.get(name, {}) for name, one in status.items()]
     wrong = [problem_facts(problem) for problem in problems if problem.server not in status]
     return {"at": time.time(), "servers": servers + wrong}
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from magictunnel.capabilities.declared import with_problems
 from magictunnel.cli.show import progress, say
 from magictunnel.config.find import find_config
 from magictunnel.config.load import load
@@ -53,7 +54,7 @@ _OUTCOMES = (BackendError, BackendUnavailable, DeadlineExceeded, OutcomeUnknown)
 
 def load_config(path: Path | None) -> Config:
     """The config that `path`, the environment or the folder names; what is wrong with entries of it is said."""
-    config = load(find_config(path, os.environ, Path.cwd()))
+    config = with_problems(load(find_config(path, os.environ, Path.cwd())))
     for note in config.notes:
         say(f"note: {note}", "dim")
     return config
@@ -70,7 +71,7 @@ async def opened(
     config = load_config(path)
     for problem in config.problems if tell_problems else ():
         say(f"skipped: {problem}", "yellow")
-    if not config.servers and not config.problems:
+    if not (config.servers or config.problems or config.declared):
         say(f"note: {config.file} names no servers (add one under mcpServers)", "yellow")
     secrets = own_secrets()
     start_logging("error", secrets.mask)

@@ -51,7 +51,9 @@ class _Node:
 class Builder:
     """Reads one document off `events`. ConfigError (with `file` and line) for what has no meaning in a config."""
 
-    def __init__(self, events: Iterator[Event], file: str) -> None:
+    def __init__(self, events: Iterator[Event], file: str, nodes: int = MAX_NODES) -> None:
+        """`nodes`: keys and values at most."""
+        self._most = nodes
         self._lines: dict[KeyPath, int] = {}
         self._written: dict[KeyPath, str] = {}
         self._events = events
@@ -99,8 +101,8 @@ class Builder:
     def _charge(self, nodes: int, depth: int, event: Event) -> None:
         """Keep to the bounds; what an alias stands for counts each time."""
         self._nodes += nodes
-        if self._nodes > MAX_NODES:
-            raise self._error(f"more than {MAX_NODES:,} values", event, hint="what an alias names counts each time")
+        if self._nodes > self._most:
+            raise self._error(f"more than {self._most:,} values", event, hint="what an alias names counts each time")
         if depth > MAX_DEPTH:
             raise self._error(f"nested more than {MAX_DEPTH} levels deep", event)
 

@@ -27,11 +27,13 @@ class Changes:
     kept: tuple[str, ...] = ()
     rules_changed: bool = False
     """Whether the same listings may come to another catalog."""
+    declared: tuple[str, ...] = ()
+    """Capability files that came, went, or are others now, by their names as backends."""
 
     @property
     def is_nothing(self) -> bool:
         """Whether nobody has to do anything. What is looked up for each call may still be different."""
-        return not (self.added or self.removed or self.restarted or self.rules_changed)
+        return not (self.added or self.removed or self.restarted or self.declared or self.rules_changed)
 
 
 def changes(old: Config, new: Config) -> Changes:

@@ -10,14 +10,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from magictunnel.config.declared import capability_files
 from magictunnel.config.entries import Entries, problem
 from magictunnel.config.explain import Place, did_you_mean, nearest
 from magictunnel.config.model import Config, Included
-from magictunnel.config.text import Document, parse_text, read_text
+from magictunnel.config.text import MAX_MADE, Document, parse_text, read_text
 from magictunnel.errors import ConfigError
 
 _SERVERS = ("mcpServers", "servers")
-_SETTINGS = ("defaults", "naming", "discovery", "visibility", "start_wait", "session_idle_timeout", "store")
+_SETTINGS = (
+    "defaults", "naming", "discovery", "visibility", "start_wait", "session_idle_timeout", "store", "capabilities",
+)  # fmt: skip
 _OUR_KEYS = ("mcpServers", *_SETTINGS, "include")
 _EXPECTED = "expected `mcpServers`, or `servers` as in VS Code: a mapping of names to servers"
 
@@ -48,11 +51,14 @@ def parse(text: str, file: str, read: Callable[[Path], str] = read_text) -> Conf
     of_host = is_of_host(document)
     top = _top(document, of_host=of_host)
     included = None if of_host else top.get("include")
-    key = "mcpServers" if included and "mcpServers" not in top else _servers_key(Place(document), top)
+    is_without = "mcpServers" not in top and not of_host and (included or top.get("capabilities"))
+    key = "mcpServers" if is_without else _servers_key(Place(document), top)
     settings = _settings(Place(document), top)
     entries = Entries(notes=[*_second_key(top, key), *(_no_effect(top) if of_host else ())])
     entries.read(Place(document, (key,)), top.get(key), of_host=of_host)
     include = _read_included(Place(document), included, noted, entries)
+    declared = capability_files(settings.capabilities, Path(file).parent)
+    digests |= {path: digest_of(Path(path)) for path in declared}
     return settings.model_copy(
         update={
             "include": include,
@@ -61,8 +67,17 @@ def parse(text: str, file: str, read: Callable[[Path], str] = read_text) -> Conf
             "notes": tuple(entries.notes),
             "file": file,
             "digests": tuple(digests.items()),
+            "declared": declared,
         }
     )
+
+
+def digest_of(path: Path) -> str | None:
+    """The sha256 (hex) of a capability file; None: it cannot be read, or is too large to be one."""
+    try:
+        return _digest(read_text(path, MAX_MADE))
+    except ConfigError:
+        return None
 
 
 def _digest(text: str) -> str:

@@ -175,6 +175,8 @@ class Config(Frozen):
     """Seconds the first list may wait for servers that are still starting."""
     session_idle_timeout: Duration = DEFAULT_SESSION_IDLE_TIMEOUT
     """Seconds without a request after which the session of a client over HTTP is ended."""
+    capabilities: tuple[str, ...] = ()
+    """Capability files: paths, or globs of them, as seen from the folder of this file."""
     store: str | None = None
     """The SQLite file that keeps what servers offered, or `off`; None: the usual place."""
     problems: tuple[Problem, ...] = ()
@@ -184,11 +186,13 @@ class Config(Frozen):
     file: str = ""
     digests: tuple[tuple[str, str | None], ...] = ()
     """The files that this was read from, and the sha256 (hex) of each; None: it could not be read."""
+    declared: tuple[str, ...] = ()
+    """The capability files that were there."""
 
     @property
     def files(self) -> tuple[str, ...]:
         """All files that this was read from or would be, if they were there; our own first."""
-        return (self.file, *(included.file for included in self.include))
+        return (self.file, *(included.file for included in self.include), *self.declared)
 
     def file_of(self, server: str) -> str:
         """The file in which the entry of `server` stands."""

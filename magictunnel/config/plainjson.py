@@ -17,8 +17,8 @@ class NotPlain(Exception):
     """The text needs a closer look: it is something else, broken, or beyond a bound."""
 
 
-def plain_json(text: str) -> Any:
-    """The data that `text` is.
+def plain_json(text: str, nodes: int = MAX_NODES) -> Any:
+    """The data that `text` is, of at most `nodes` keys and values.
 
     Raises:
         NotPlain: it has comments, a key twice, halves of UTF-16 pairs, a syntax error, or more than may be.
@@ -29,7 +29,7 @@ def plain_json(text: str) -> Any:
         data = json.loads(text, object_pairs_hook=_mapping, parse_int=_number, parse_constant=_refused)
     except (ValueError, RecursionError) as error:
         raise NotPlain from error
-    _count(data)
+    _count(data, nodes)
     return data
 
 
@@ -50,12 +50,12 @@ def _refused(_text: str) -> Any:
     raise NotPlain
 
 
-def _count(data: Any) -> None:
+def _count(data: Any, most: int) -> None:
     """Bounds as they hold for YAML: each key and each value counts."""
     nodes, level = 0, [data]
     for _depth in range(MAX_DEPTH + 1):
         nodes += sum(1 + (len(value) if isinstance(value, dict) else 0) for value in level)
-        if nodes > MAX_NODES:
+        if nodes > most:
             raise NotPlain
         level = [child for value in level for child in _children(value)]
         if not level:

@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magictunnel.config.jsonc import is_json, to_flow_yaml
-from magictunnel.config.plainjson import NotPlain, plain_json
+from magictunnel.config.plainjson import MAX_NODES, NotPlain, plain_json
 from magictunnel.errors import ConfigError
 
 if TYPE_CHECKING:
     from magictunnel.config.build import Built, KeyPath
 
 MAX_BYTES = 1 << 20
+"""Of a file that a person writes."""
+MAX_MADE = 16 << 20
+"""Bytes of one that may have been generated."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +54,13 @@ class Document:
         return self.lines.get(path, 0)
 
 
-def read_text(path: Path) -> str:
-    """The text of `path`. Raises ConfigError when it is missing, unreadable, too large or not UTF-8."""
+def read_text(path: Path, most: int = MAX_BYTES) -> str:
+    """The text of `path`, `most` bytes. Raises ConfigError when it is missing, unreadable, too large or not UTF-8."""
     try:
         with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            raise _too_large(str(path))
+            content = file.read(most + 1)
+        if len(content) > most:
+            raise _too_large(str(path), most)
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
@@ -81,31 +84,34 @@ def _why_unreadable(error: Exception) -> tuple[str, str]:
             return "this cannot be the name of a file", "check the path"
 
 
-def parse_text(text: str, file: str) -> Document:
+def parse_text(text: str, file: str, most: int = MAX_BYTES) -> Document:
     """YAML, or JSON with comments and trailing commas, as a Document. `file` is for errors and its suffix.
 
     Timestamps and quoted values stay text; every key is text.
     Raises ConfigError, in one line, for anything that is not one well-formed document within the bounds above.
     """
-    if len(text) > MAX_BYTES:
-        raise _too_large(file)
+    if len(text) > most:
+        raise _too_large(file, most)
     as_json = is_json(text, file)
     text = text.removeprefix("\ufeff")
+    nodes = MAX_NODES * (most // MAX_BYTES)
     if as_json:
         try:
-            return Document(plain_json(text), file, True, lambda: _read_closely(text, file, as_json=True))
+            return Document(plain_json(text, nodes), file, True, lambda: _read_closely(text, file, nodes, as_json=True))
         except NotPlain:
             pass  # comments, or a mistake: the closer look tells
-    built = _read_closely(text, file, as_json=as_json)
+    built = _read_closely(text, file, nodes, as_json=as_json)
     return Document(built.data, file, as_json, lambda: built)
 
 
-def _read_closely(text: str, file: str, *, as_json: bool) -> Built:
+def _read_closely(text: str, file: str, nodes: int, *, as_json: bool) -> Built:
     """`text` with lines and spellings, for which we need a parser that many files can do without."""
     from magictunnel.config.yaml import parse_yaml
 
-    return parse_yaml(to_flow_yaml(text, file) if as_json else text, file, "JSON" if as_json else "YAML")
+    language = "JSON" if as_json else "YAML"
+    return parse_yaml(to_flow_yaml(text, file) if as_json else text, file, language, nodes)
 
 
-def _too_large(file: str) -> ConfigError:
-    return ConfigError("larger than 1 MiB", file=file, hint="this does not look like a config; name another file")
+def _too_large(file: str, most: int) -> ConfigError:
+    size = f"larger than {most >> 20} MiB"
+    return ConfigError(size, file=file, hint="this does not look like a config; name another file")

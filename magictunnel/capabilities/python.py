@@ -1,0 +1,103 @@
+"""Python functions, each call in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from magictunnel.capabilities import called
+from magictunnel.capabilities.base import DEFAULT_MAX_OUTPUT, Output, Site, Tell, silent
+from magictunnel.capabilities.command import folder, masked, outcome
+from magictunnel.capabilities.environment import environment, filling
+from magictunnel.capabilities.expression import Scope
+from magictunnel.capabilities.model import Python
+from magictunnel.capabilities.process import Ended, Plan, finished
+from magictunnel.capabilities.progress import Progress
+from magictunnel.catalog.model import Json
+from magictunnel.errors import RunError
+from magictunnel.secrets import Secrets
+from magictunnel.wire.codec import loads
+
+_PLAIN_TEXT = "text/plain; charset=utf-8"
+
+
+async def run_python(python: Python, scope: Scope, site: Site, tell: Tell = silent) -> Output:
+    """Call it, and wait for what it returns: JSON, text or bytes. The lines it prints are told as progress.
+
+    Raises:
+        RunError: it was not called: something is missing, or there is no such function, module or folder.
+    """
+    plan = planned(python, scope, site)
+    ended = await finished(plan, site.guard, Progress(tell, site.secrets.mask))
+    kind, is_whole, said = ended.out.partition(b"\n")
+    if not is_whole or ended.is_cut or ended.code:
+        return _broken_off(ended, plan, kind.decode("ascii", "replace"), said, site.secrets)
+    return _answered(kind.decode("ascii", "replace"), said, python, site.secrets)
+
+
+def planned(python: Python, scope: Scope, site: Site) -> Plan:
+    """The process that would call it.
+
+    Raises:
+        RunError: something is missing, or cannot be given to a process.
+    """
+    if "{{" in (python.path or ""):
+        raise RunError("`path` takes no placeholder")
+    place = folder(python.path, site, "path")
+    module, _, function = python.function.partition(":")
+    asked = {"module": module, "function": function, "path": str(place), "arguments": _arguments(python, scope)}
+    return Plan(
+        # -P: this package's folder is not where its modules are looked for.
+        argv=[sys.executable, "-P", "-X", "utf8", called.__file__],
+        env=environment(python.env, scope, site.secrets),
+        cwd=place,
+        cwd_written=python.path or ".",
+        max_output=python.max_output or DEFAULT_MAX_OUTPUT,
+        stdin=json.dumps(asked).encode(),
+        max_memory=python.max_memory,
+        told="stderr",
+    )
+
+
+def _arguments(python: Python, scope: Scope) -> Json:
+    """By name: what the file says, or those of the call, of which `steps` is none."""
+    if python.arguments is None:
+        return {name: value for name, value in scope.items() if name != "steps"}
+    made: Json = filling(python.arguments, scope)
+    return made
+
+
+def _answered(kind: str, said: bytes, python: Python, secrets: Secrets) -> Output:
+    if kind == called.MISSING:
+        raise RunError(said.decode(), hint=f"correct `function` ({python.function}), or `path`")
+    if kind == called.RAISED:
+        error, where = map(secrets.mask, loads(said))
+        return Output(where.encode("utf-8", "replace"), _PLAIN_TEXT, failed=error)
+    hidden = masked(said, secrets)
+    if kind == called.VALUE:
+        value = loads(said)
+        # With characters escaped, a secret does not look like one.
+        return Output(value=_hidden(value, secrets) if hidden is not said or b"\\" in said else value)
+    return Output(hidden, _PLAIN_TEXT if kind == called.TEXT else "application/octet-stream")
+
+
+def _hidden(value: Any, secrets: Secrets) -> Any:
+    """JSON without secrets of ours in its texts."""
+    if isinstance(value, str):
+        return secrets.mask(value)
+    if isinstance(value, list):
+        return [_hidden(one, secrets) for one in value]
+    if isinstance(value, dict):
+        return {secrets.mask(key): _hidden(one, secrets) for key, one in value.items()}
+    return value
+
+
+def _broken_off(ended: Ended, plan: Plan, kind: str, said: bytes, secrets: Secrets) -> Output:
+    """Of one that did not come to answer, or not to the end of its answer."""
+    if ended.is_cut and said:
+        content_type = "application/octet-stream" if kind == called.BYTES else _PLAIN_TEXT
+        return Output(masked(said, secrets), content_type, is_cut=True)
+    if ended.is_cut or ended.failure:
+        return outcome(ended, plan, secrets, "")
+    return Output(masked(ended.reason, secrets), _PLAIN_TEXT, failed="ended before the function returned")

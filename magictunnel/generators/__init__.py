@@ -1,0 +1,1 @@
+"""Capability files made of what describes an API: OpenAPI, GraphQL."""

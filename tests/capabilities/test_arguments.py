@@ -1,0 +1,43 @@
+import pytest
+
+from magictunnel.capabilities.arguments import Arguments
+from magictunnel.errors import RunError
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}, "days": {"type": "integer", "default": 3, "maximum": 9}},
+    "required": ["city"],
+}
+
+
+def test_what_is_left_out_is_as_the_schema_says() -> None:
+    assert Arguments(SCHEMA).taken({"city": "Rome"}) == {"city": "Rome", "days": 3}
+    assert Arguments(SCHEMA).taken({"city": "Rome", "days": 1}) == {"city": "Rome", "days": 1}
+    assert Arguments({"type": "object"}).taken(None) == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({}, '"city" is a required property'),
+        ({"city": 3}, 'city: 3 is not of type "string"'),
+        ({"city": "x", "days": 10}, "days: 10 is greater than the maximum"),
+        (["city"], "should be an object"),
+    ],
+)
+def test_what_is_not_as_the_schema_says_is_told(given: object, told: str) -> None:
+    with pytest.raises(RunError, match=told):
+        Arguments(SCHEMA).taken(given)
+
+
+def test_of_a_long_value_it_is_told_what_is_wrong_with_it() -> None:
+    with pytest.raises(RunError) as found:
+        Arguments({"type": "object", "properties": {"a": {"maxLength": 5}}}).taken({"a": "x" * 100_000})
+    assert "longer than 5" in str(found.value)
+    assert len(str(found.value)) < 300
+
+
+def test_numbers_of_any_size_are_held_against_it() -> None:
+    wide = Arguments({"type": "object", "properties": {"n": {"type": "integer", "maximum": 9}}})
+    with pytest.raises(RunError, match="greater than the maximum"):
+        wide.taken({"n": 2**70})
