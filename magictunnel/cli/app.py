@@ -31,6 +31,8 @@ _WHERE = {
     "disable": "visibility:disable",
     "eval": "eval:evaluate",
     "servers": "servers:servers",
+    "generate": "generate:generate",
+    "capabilities": "capabilities:capabilities",
 }
 """Command -> where it is, as `module:name` in this package."""
 
