@@ -65,6 +65,9 @@ bench-quick: $(STAMP) ## The same in under three minutes, without the gateways o
 bench-guard: $(STAMP) ## Warn if a call has become dearer, next to the raw asyncio relay in the same run
 	$(BIN)/python -m benchmarks.wire.guard $(ARGS)
 
+openapi: $(STAMP) ## Call every tool made of tests/data/openapi, and have the descriptions judge what arrives
+	MAGICTUNNEL_OPENAPI=all $(BIN)/python -m pytest tests/generators $(ARGS)
+
 start: $(STAMP) ## Measure how soon a host has its first list
 	$(BIN)/python -m benchmarks.wire --measures starts $(ARGS)
 
@@ -90,4 +93,4 @@ lock: $(STAMP) ## Resolve the ranges of pyproject.toml into requirements.lock an
 clean: ## Remove the virtual environment and all caches
 	rm -rf $(VENV) .peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help setup run check test stock peers conformance chaos matrix answers bench bench-quick bench-guard start fuzz soak eval fix lock clean
+.PHONY: help setup run check test stock peers conformance chaos matrix answers bench bench-quick bench-guard openapi start fuzz soak eval fix lock clean
