@@ -235,6 +235,8 @@ class CapabilityFile(Declared):
     """What clients are told of all of it."""
     auth: Mapping[LegalName, Credential] = Field(default_factory=dict)
     http: HttpDefaults = HttpDefaults()
+    concurrency: Annotated[int, Field(ge=1, le=1_000)] = 32
+    """How many programs and requests of the file are under way at once; others wait for their turn."""
     tools: tuple[Tool, ...] = ()
     prompts: tuple[Prompt, ...] = ()
     resources: tuple[Resource, ...] = ()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio
+
 from magictunnel.backends.base import Request
 from magictunnel.capabilities.arguments import Arguments
 from magictunnel.capabilities.base import Job, Output, Site, Tell, silent
@@ -23,6 +25,7 @@ class Ways:
         self._site = site
         self._arguments = {tool.name: Arguments(tool.input_schema) for tool in file.tools}
         self.http = HttpRunner(file.auth, file.http, site.secrets)
+        self._places = anyio.CapacityLimiter(file.concurrency)
 
     async def run(self, tool: Tool, arguments: Any, request: Request, tell: Tell = silent) -> Output:
         """What a call of `tool` comes to.
@@ -41,16 +44,20 @@ class Ways:
 
     async def step(self, way: Way, job: Job) -> Output:
         """What one way of running comes to. Raises as `run` does, and Absent."""
+        if way.mcp is not None:  # it takes no place: what it calls may need one
+            return await self._made(way.mcp, job)
+        async with self._places:
+            return await self._alone(way, job)
+
+    async def _alone(self, way: Way, job: Job) -> Output:
         if way.command is not None:
             return await run_command(way.command, job.scope, self._site, job.tell)
         if way.python is not None:
             return await run_python(way.python, job.scope, self._site, job.tell)
         if way.http is not None:
             return await self.http.run(way.http, job.scope, job.tell)
-        if way.graphql is not None:
-            return await self.http.run_graphql(way.graphql, job.scope, job.tell)
-        assert way.mcp is not None, "the model has seen to it"
-        return await self._made(way.mcp, job)
+        assert way.graphql is not None, "the model has seen to it"
+        return await self.http.run_graphql(way.graphql, job.scope, job.tell)
 
     async def _made(self, mcp: Mcp, job: Job) -> Output:
         arguments = filled(mcp.arguments, job.scope) if mcp.arguments is not None else dict(job.scope)

@@ -183,6 +183,20 @@ async def test_what_is_too_much_can_be_read_as_a_resource(tmp_path: Path) -> Non
             await here.request("resources/read", Kind.RESOURCE, other, {"uri": other})
 
 
+async def test_no_more_run_at_once_than_the_file_allows(tmp_path: Path) -> None:
+    alone = "mkdir lock && sleep 0.1 && rmdir lock"
+    text = f"concurrency: 1\ntools: [{{name: alone, command: [sh, -c, '{alone}']}}]\n"
+    async with scene(tmp_path, text) as here, anyio.create_task_group() as tasks:
+        results: list[Json] = []
+
+        async def call() -> None:
+            results.append(await here.call("alone"))
+
+        for _ in range(4):
+            tasks.start_soon(call)
+    assert [result.get("isError") for result in results] == [None] * 4
+
+
 async def test_prompts_and_resources_are_there_too(tmp_path: Path) -> None:
     async with scene(tmp_path) as here:
         prompt = await here.request(
