@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from magictunnel.catalog.model import EMPTY, Visibility
 from magictunnel.catalog.names import NameRules, public_name
+from magictunnel.config.declared import MAX_FILES
 from magictunnel.config.discovery import DISCOVERY
 from magictunnel.config.entries import problem
 from magictunnel.config.model import Config, Problem
@@ -19,7 +20,8 @@ from magictunnel.errors import ConfigError
 if TYPE_CHECKING:
     from magictunnel.capabilities.model import CapabilityFile
 
-_REMEMBERED = 256
+_latest: dict[str, tuple[str, CapabilityFile]] = {}
+"""Path -> what it declared when it was read last, and of which text: files are looked at again and again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +80,17 @@ def declared(config: Config, before: Declared = NOTHING) -> Declared:
 
 
 def _read(path: str) -> CapabilityFile:
-    return _parsed(read_text(Path(path), MAX_MADE), path)
-
-
-@lru_cache(_REMEMBERED)
-def _parsed(text: str, path: str) -> CapabilityFile:
+    """What the file at `path` declares. Raises ConfigError."""
     from magictunnel.capabilities.parse import parse  # most configs name no capability files
 
-    return parse(text, path)
+    text = read_text(Path(path), MAX_MADE)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    known = _latest.pop(path, None)
+    file = known[1] if known and known[0] == digest else parse(text, path)
+    _latest[path] = (digest, file)
+    while len(_latest) > MAX_FILES:
+        del _latest[next(iter(_latest))]
+    return file
 
 
 def _check_name(name: str, path: str, files: Mapping[str, Declaration], config: Config) -> None:
