@@ -171,23 +171,24 @@ def test_whatever_is_wrong_with_a_description_something_or_an_error_comes_of_it(
 
 
 MEASURED = """
-import resource, sys, time
+import sys
 from magictunnel.generators.openapi import Options, generate
 from magictunnel.generators.read import read
+from magictunnel.generators.write import to_yaml
 made = generate(read(sys.argv[1]), Options())
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(len(made.made), time.process_time(), peak / 1024)
+to_yaml(made.file)
+peak = next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM:"))
+print(len(made.made), int(peak) / 1024)
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is counted in other units")
-def test_a_description_of_seven_megabytes_takes_less_than_five_seconds_and_300_megabytes(tmp_path: Path) -> None:
+def test_a_description_of_seven_megabytes_takes_less_than_300_megabytes(tmp_path: Path) -> None:
     where = spec("github-3.0.json.gz", tmp_path).where.removeprefix("file://")
     assert Path(where).stat().st_size > 5 << 20
     told = subprocess.run(
         [sys.executable, "-c", MEASURED, where], capture_output=True, text=True, check=True, timeout=60
     )
-    tools, seconds, megabytes = map(float, told.stdout.split())
+    tools, megabytes = map(float, told.stdout.split())
     assert tools == 1186
-    assert seconds < 5
     assert megabytes < 300
