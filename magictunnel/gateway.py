@@ -30,7 +30,7 @@ from magictunnel.catalog.live import LiveCatalog
 from magictunnel.catalog.model import Conflict, Entry, Json, Kind, Listing
 from magictunnel.config.changes import Changes, changes, identity, settled
 from magictunnel.config.discovery import DISCOVERY, Mode
-from magictunnel.config.model import Config
+from magictunnel.config.model import Config, Problem
 from magictunnel.config.rules import longest_call, merge_rules, needed, settings_of
 from magictunnel.discovery.backend import Discovery
 from magictunnel.discovery.usage import Usage
@@ -269,6 +269,11 @@ class Gateway:
         self._pool.order(new.servers)
         self.views.look()
         return what
+
+    def blame(self, problem: Problem) -> None:
+        """The config as it is written now cannot be used at all: told among its problems, until another one can."""
+        others = tuple(one for one in self.config.problems if one.server or one.file != self.config.file)
+        self.config = self.config.model_copy(update={"problems": (*others, problem)})
 
     def _is_searched(self) -> bool:
         """Whether clients will probably search, by how much there is."""

@@ -16,6 +16,7 @@ from anyio import to_thread
 from magictunnel.capabilities.declared import with_problems
 from magictunnel.config.changes import Changes
 from magictunnel.config.declared import capability_files, capability_folders
+from magictunnel.config.entries import problem
 from magictunnel.config.load import load
 from magictunnel.config.model import Config
 from magictunnel.errors import ConfigError
@@ -55,9 +56,10 @@ class Reloader:
             new = await to_thread.run_sync(_loaded, Path(self._gateway.config.file))
             old = self._gateway.config
             what = self._gateway.apply(new)
-        for problem in new.problems:
-            if problem not in old.problems:
-                logger.error("%s; what ran goes on as it was", problem)
+        for wrong in new.problems:
+            if wrong not in old.problems:
+                runs = not wrong.server or wrong.server in self._gateway.status
+                logger.error("%s%s", wrong, "; what ran goes on as it was" if runs else "")
         for key in _AT_START:
             if attrgetter(key)(new) != attrgetter(key)(old):
                 logger.warning("config: `%s` holds from the next start on", key)
@@ -86,6 +88,7 @@ class Reloader:
             await self.reload()
         except ConfigError as error:
             logger.error("the changed config cannot be used, nothing changes: %s", error)
+            self._gateway.blame(problem("", error))
             return False
         return True
 

@@ -8,10 +8,13 @@ from functools import cached_property
 from itertools import count
 
 import anyio
+from anyio import to_thread
+from anyio.abc import TaskGroup
 
 from magictunnel.backends.base import ANY_TERMS, AtPhase, Link, Request, Terms
 from magictunnel.backends.local import LocalBackend
-from magictunnel.capabilities.base import Site, Tell
+from magictunnel.capabilities.base import Output, Site, Tell
+from magictunnel.capabilities.expression import MISSING
 from magictunnel.capabilities.model import CapabilityFile, Tool
 from magictunnel.capabilities.prompts import Prompts
 from magictunnel.capabilities.resources import Resources
@@ -21,6 +24,7 @@ from magictunnel.capabilities.ways import Ways
 from magictunnel.catalog.model import Json, Kind, Listing
 from magictunnel.errors import BadParams, MethodNotOffered, RunError, UnknownEntry
 
+_LARGE = 256 * 1024
 PROGRESS = "notifications/progress"
 
 
@@ -30,19 +34,24 @@ class CapabilityBackend(LocalBackend):
     def __init__(self, name: str, file: CapabilityFile, site: Site) -> None:
         self._spills = Spills(name)
         self._version = Version(file, site, self._spills)
+        self._tasks: TaskGroup | None = None
+        """While it is connected."""
         super().__init__(name, lambda: self._version.listing, self._answered)
 
     def become(self, file: CapabilityFile, site: Site) -> None:
         """Offer what another file declares. Calls that are under way end as they began."""
-        self._version = Version(file, site, self._spills)
+        former, self._version = self._version, Version(file, site, self._spills)
+        if former.is_idle and self._tasks is not None:
+            self._tasks.start_soon(former.close)
 
     @asynccontextmanager
     async def connect(self, at: AtPhase, terms: Terms = ANY_TERMS) -> AsyncIterator[Link]:
         """See `Backend.connect`."""
-        async with super().connect(at, terms) as link:
+        async with super().connect(at, terms) as link, anyio.create_task_group() as self._tasks:
             try:
                 yield link
             finally:
+                self._tasks = None
                 with anyio.CancelScope(shield=True):
                     await self._version.close()
 
@@ -122,8 +131,12 @@ class Version:
             output = await self._ways.run(tool, request.params.get("arguments"), request, _telling(request))
         except RunError as error:
             return failure(error)
-        result = result_of(output, has_schema=tool.output_schema is not None)
-        return self._spills.fit(result, tool.spill)
+        if len(output.body) < _LARGE and output.value is MISSING:
+            return self._fitted(tool, output)
+        return await to_thread.run_sync(self._fitted, tool, output)  # or nobody else would be answered meanwhile
+
+    def _fitted(self, tool: Tool, output: Output) -> Json:
+        return self._spills.fit(result_of(output, has_schema=tool.output_schema is not None), tool.spill)
 
 
 def definition(tool: Tool) -> Json:

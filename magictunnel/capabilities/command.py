@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from magictunnel.capabilities.base import DEFAULT_MAX_OUTPUT, Output, Site, Tell, silent
+from magictunnel.capabilities.code import code_in
 from magictunnel.capabilities.environment import encoded, environment, expanded, filling, plain_text
 from magictunnel.capabilities.expression import MISSING, Absent, BadExpression, Scope, as_text, filled
 from magictunnel.capabilities.model import Command
@@ -18,6 +19,7 @@ from magictunnel.capabilities.progress import Progress
 from magictunnel.errors import RunError
 from magictunnel.secrets import Secrets
 
+_AS_ARGUMENT = """(pass it as an argument: [sh, -c, 'echo "$1"', sh, "{{text}}"])"""
 _PLAIN_TEXT = "text/plain; charset=utf-8"
 
 
@@ -59,6 +61,11 @@ def faults(command: Command) -> Iterator[str]:
         yield "the first of `argv` should be the name of a program"
     elif "{{" in program:
         yield "the program is what the file says: the first of `argv` takes no placeholder"
+    yield from (
+        f"a placeholder in code that {code.program} runs: what it stands for would be run, too {_AS_ARGUMENT}"
+        for code in code_in(command.argv)
+        if isinstance(code.text, str) and "{{" in code.text
+    )
     if "{{" in (command.cwd or ""):
         yield "`cwd` takes no placeholder"
     for name in command.env:

@@ -67,9 +67,9 @@ def declared(config: Config, before: Declared = NOTHING) -> Declared:
         name, found = earlier.get(path, (Path(path).stem, None))
         try:
             read = Declaration(path, _read(path))
-            name = read.file.name or Path(path).stem
-            _check_name(name, path, files, config)
-            found = read
+            wanted = read.file.name or Path(path).stem
+            _check_name(wanted, path, files, config)
+            name, found = wanted, read
         except ConfigError as error:
             problems.append(problem(name, error))
             if name in files or name in config.servers:
@@ -83,7 +83,7 @@ def _read(path: str) -> CapabilityFile:
     """What the file at `path` declares. Raises ConfigError."""
     from magictunnel.capabilities.parse import parse  # most configs name no capability files
 
-    text = read_text(Path(path), MAX_MADE)
+    text = read_text(Path(path), MAX_MADE, is_watched=True)
     digest = hashlib.sha256(text.encode()).hexdigest()
     known = _latest.pop(path, None)
     file = known[1] if known and known[0] == digest else parse(text, path)

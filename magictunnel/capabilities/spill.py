@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -50,6 +51,8 @@ class Spills:
         self._age = age
         self._kept: OrderedDict[str, _Spill] = OrderedDict()
         self._bytes = 0
+        self._lock = threading.Lock()
+        """What is large is fitted in a thread."""
 
     def fit(self, result: Json, limit: int) -> Json:
         """`result` within about `limit` bytes: what does not fit is kept whole, and a `resource_link` says where.
@@ -74,11 +77,12 @@ class Spills:
 
     def read(self, uri: str) -> Json | None:
         """The result of reading it; None if it is not (or no longer) kept."""
-        self._drop_old()
-        spill = self._kept.get(uri)
-        if spill is None:
-            return None
-        self._kept.move_to_end(uri)
+        with self._lock:
+            self._drop_old()
+            spill = self._kept.get(uri)
+            if spill is None:
+                return None
+            self._kept.move_to_end(uri)
         return {"contents": [{"uri": uri} | one for one in spill.contents]}
 
     def _pointed(self, spilled: Sequence[Json]) -> list[Json]:
@@ -96,11 +100,12 @@ class Spills:
 
     def _keep(self, contents: Sequence[Json], size: int) -> str:
         uri = self._root + token_urlsafe(24)
-        self._drop_old()
-        self._kept[uri] = _Spill(contents, size, self._clock())
-        self._bytes += size
-        while len(self._kept) > self._most or self._bytes > self._most_bytes:
-            self._drop(next(iter(self._kept)))
+        with self._lock:
+            self._drop_old()
+            self._kept[uri] = _Spill(contents, size, self._clock())
+            self._bytes += size
+            while len(self._kept) > self._most or self._bytes > self._most_bytes:
+                self._drop(next(iter(self._kept)))
         return uri
 
     def _drop_old(self) -> None:

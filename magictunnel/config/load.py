@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from magictunnel.config.declared import capability_files
+from magictunnel.config.declared import capability_files, unmatched
 from magictunnel.config.entries import Entries, problem
 from magictunnel.config.explain import Place, did_you_mean, nearest
 from magictunnel.config.model import Config, Included
@@ -58,6 +58,8 @@ def parse(text: str, file: str, read: Callable[[Path], str] = read_text) -> Conf
     entries.read(Place(document, (key,)), top.get(key), of_host=of_host)
     include = _read_included(Place(document), included, noted, entries)
     declared = capability_files(settings.capabilities, Path(file).parent)
+    missed = unmatched(settings.capabilities, Path(file).parent)
+    entries.notes += [f"capabilities: no file matches {pattern}" for pattern in missed]
     digests |= {path: digest_of(Path(path)) for path in declared}
     return settings.model_copy(
         update={
@@ -75,7 +77,7 @@ def parse(text: str, file: str, read: Callable[[Path], str] = read_text) -> Conf
 def digest_of(path: Path) -> str | None:
     """The sha256 (hex) of a capability file; None: it cannot be read, or is too large to be one."""
     try:
-        return _digest(read_text(path, MAX_MADE))
+        return _digest(read_text(path, MAX_MADE, is_watched=True))
     except ConfigError:
         return None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -54,10 +56,15 @@ class Document:
         return self.lines.get(path, 0)
 
 
-def read_text(path: Path, most: int = MAX_BYTES) -> str:
-    """The text of `path`, `most` bytes. Raises ConfigError when it is missing, unreadable, too large or not UTF-8."""
+def read_text(path: Path, most: int = MAX_BYTES, *, is_watched: bool = False) -> str:
+    """The text of `path`, `most` bytes. Raises ConfigError when it is missing, unreadable, too large or not UTF-8.
+
+    `is_watched`: it is read again and again while we run, so it has to be an ordinary file, which nobody waits for.
+    """
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_at_once if is_watched else None) as file:
+            if is_watched and not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ConfigError("this is no ordinary file", file=str(path), hint="name a file")
             content = file.read(most + 1)
         if len(content) > most:
             raise _too_large(str(path), most)
@@ -68,6 +75,11 @@ def read_text(path: Path, most: int = MAX_BYTES) -> str:
     except (OSError, ValueError) as error:
         message, hint = _why_unreadable(error)
         raise ConfigError(message, file=str(path), hint=hint) from error
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open without waiting for whoever is at the other end of a pipe."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _why_unreadable(error: Exception) -> tuple[str, str]:

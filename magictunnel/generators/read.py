@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,7 @@ def told(where: str) -> str:
 
 def path_of(url: str) -> Path:
     """The file behind `file:///...`, links followed."""
-    return Path(os.path.realpath(unquote(urlsplit(url).path)))
+    return Path(os.path.realpath(unquote(urlsplit(url).path).replace("\0", "\N{REPLACEMENT CHARACTER}")))
 
 
 def document_of(content: bytes, where: str) -> Any:
@@ -103,12 +104,19 @@ def document_of(content: bytes, where: str) -> Any:
 
 def _read_file(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ConfigError("this is no ordinary file", file=str(path))
             content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise ConfigError(f"it cannot be read: {error.strerror or error}", file=str(path)) from error
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"it cannot be read: {getattr(error, 'strerror', None) or error}", file=str(path)) from error
     _check_size(len(content), str(path))
     return content
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open without waiting for whoever is at the other end of a pipe."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _check_size(size: int, where: str) -> None:

@@ -30,6 +30,27 @@ def test_what_is_not_as_the_schema_says_is_told(given: object, told: str) -> Non
         Arguments(SCHEMA).taken(given)
 
 
+def test_an_argument_that_nobody_would_read_is_refused() -> None:
+    with pytest.raises(RunError, match=r"no argument 'citi' \(did you mean 'city'\?\)"):
+        Arguments(SCHEMA).taken({"city": "Rome", "citi": "Rome"})
+    with pytest.raises(RunError, match="it takes none"):
+        Arguments({"type": "object"}).taken({"a": 1})
+
+
+def test_arguments_that_nobody_could_write_are_refused() -> None:
+    deep: object = 1
+    for _ in range(1_000):
+        deep = [deep]
+    for given in ({"a": deep}, {"a": "\ud800"}):
+        with pytest.raises(RunError, match="too deep, or hold half a character"):
+            Arguments({"type": "object", "properties": {"a": {}}}).taken(given)
+
+
+@pytest.mark.parametrize("more", [{"additionalProperties": True}, {"patternProperties": {"^x": {}}}, {"allOf": [{}]}])
+def test_where_the_schema_says_how_others_are_there_may_be_others(more: dict[str, object]) -> None:
+    assert Arguments({"type": "object"} | more).taken({"x1": 1}) == {"x1": 1}
+
+
 def test_of_a_long_value_it_is_told_what_is_wrong_with_it() -> None:
     with pytest.raises(RunError) as found:
         Arguments({"type": "object", "properties": {"a": {"maxLength": 5}}}).taken({"a": "x" * 100_000})

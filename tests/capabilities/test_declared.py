@@ -1,4 +1,7 @@
+import os
 from pathlib import Path
+
+import pytest
 
 from magictunnel.capabilities.declared import NOTHING, Declared, declared, with_problems
 from magictunnel.catalog.model import Visibility
@@ -51,6 +54,13 @@ def test_what_has_become_unusable_is_as_it_was(tmp_path: Path) -> None:
     assert after.problems[0].server == "a"
 
 
+def test_a_file_that_wants_a_name_that_is_taken_is_as_it_was(tmp_path: Path) -> None:
+    before = declared(_config(tmp_path, {"a.yaml": TOOL, "b.yaml": TOOL}))
+    after = declared(_config(tmp_path, {"b.yaml": "name: a\n" + TOOL}), before)
+    assert after.files == before.files
+    assert after.problems[0].server == "b"
+
+
 def test_what_is_named_no_more_is_there_no_more(tmp_path: Path) -> None:
     before = declared(_config(tmp_path, {"a.yaml": TOOL}))
     (tmp_path / "a.yaml").unlink()
@@ -61,6 +71,19 @@ def test_what_tools_say_of_themselves_is_known(tmp_path: Path) -> None:
     found = declared(_config(tmp_path, {"a.yaml": TOOL}))
     assert (found.timeout_of("a", "t"), found.timeout_of("a", "u"), found.timeout_of("b", "t")) == (5.0, None, None)
     assert found.visibility(NameRules()) == {"a__t": Visibility.LISTED}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_pipe_in_the_place_of_a_file_holds_nothing_up(tmp_path: Path) -> None:
+    config = _config(tmp_path, {"a.yaml": TOOL})
+    before = declared(config)
+    (tmp_path / "a.yaml").unlink()
+    os.mkfifo(tmp_path / "a.yaml")
+    again = load(tmp_path / "mt.yml")
+    assert again.declared == (str(tmp_path / "gone.yaml"),)
+    after = declared(config, before)
+    assert after.files == before.files
+    assert after.problems[0].message == "this is no ordinary file"
 
 
 def test_problems_are_told_once(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def test_short_forms_are_the_long_ones() -> None:
     ("text", "line", "message"),
     [
         ("- a\n", 1, "should be a mapping"),
-        ("tools: 3\n", 1, "tools: input should be a valid"),
+        ("tools: 3\n", 1, "tools: should be a list"),
         ("tolls: []\n", 1, "tolls: unknown key (did you mean 'tools'?)"),
         (TOOL, 2, "tools.0: says how it runs in one of command, python, http"),
         (TOOL + "    command: [a]\n    python: m:f\n", 2, "one of"),
@@ -68,6 +68,7 @@ def test_short_forms_are_the_long_ones() -> None:
         ),
         (TOOL.replace("type: object, p", "type: array, p") + "    command: [a]\n", 3, "its type should be object"),
         (TOOL + "    command: [a]\n  - {name: ping, command: [b]}\n", 5, "'ping' stands here twice"),
+        (TOOL + "    command: [sh, -c, 'ping {{host}}']\n", 4, "a placeholder in code that sh runs"),
         (TOOL + "    http: {url: '{{host}}/x'}\n", 4, "tools.0.http.url"),
         (TOOL + "    http: {url: 'https://{{host}}/x'}\n", 4, "tools.0.http.url"),
         (TOOL + "    http: {url: 'ftp://h/x'}\n", 4, "tools.0.http.url"),
