@@ -110,7 +110,7 @@ class Gateway:
         )
         for backend in (*map(self._backend, needed(config)), *own):
             pool.add(self._supervisor(backend))
-        self._shelf = Shelf(secrets, self._guard, self.live, lambda: self.handle, self.settled)
+        self.shelf = Shelf(secrets, self._guard, self.live, lambda: self.handle, self.settled)
         self._declare(config)
         self._discover(is_wanted=config.discovery.mode is not Mode.OFF)
 
@@ -154,8 +154,8 @@ class Gateway:
 
     def _declare(self, config: Config) -> tuple[str, ...]:
         """Offer what the capability files of `config` declare now; the names of those that are others now."""
-        what = self._shelf.update(config)
-        self.live.rule(self._shelf.ruled(merge_rules(config)))
+        what = self.shelf.update(config)
+        self.live.rule(self.shelf.ruled(merge_rules(config)))
         for name in what.removed:
             self._remove(name)
         for backend in what.added:
@@ -297,7 +297,7 @@ class Gateway:
         if backend == DISCOVERY:  # what is called through it has limits of its own
             return CallLimits(float("inf"), settings_of(self.config, backend).ask_timeout)
         settings = settings_of(self.config, backend, kind, name)
-        declared = self._shelf.now.timeout_of(backend, name) if kind is Kind.TOOL else None
+        declared = self.shelf.now.timeout_of(backend, name) if kind is Kind.TOOL else None
         return CallLimits(declared or settings.timeout, settings.ask_timeout)
 
     def _backend(self, name: str) -> Backend:

@@ -103,9 +103,10 @@ class Reloader:
             seen = now
 
     def _files(self) -> tuple[str, ...]:
-        """The files of the config, and the capability files that there are by now."""
+        """The files of the config, the capability files that there are by now, and folders whose files are offered."""
         config = self._gateway.config
-        return (*config.files, *capability_files(config.capabilities, Path(config.file).parent))
+        named = capability_files(config.capabilities, Path(config.file).parent)
+        return (*config.files, *named, *self._gateway.shelf.directories)
 
     def _now(self) -> dict[str, _Stamp]:
         return {file: _stamp(file) for file in self._files()}
@@ -116,9 +117,10 @@ class Reloader:
         return {path for file in named for path in (file.absolute(), file.resolve())}
 
     def _folders(self) -> list[Path]:
-        """Where capability files may come."""
+        """Where files may come."""
         config = self._gateway.config
-        return capability_folders(config.capabilities, Path(config.file).absolute().parent)
+        named = capability_folders(config.capabilities, Path(config.file).absolute().parent)
+        return [*named, *map(Path, self._gateway.shelf.directories)]
 
 
 def _loaded(path: Path) -> Config:

@@ -44,6 +44,17 @@ class CapabilityBackend(LocalBackend):
         if former.is_idle and self._tasks is not None:
             self._tasks.start_soon(former.close)
 
+    @property
+    def directories(self) -> tuple[str, ...]:
+        """The folders whose files it offers."""
+        return self._version.directories
+
+    def look(self) -> bool:
+        """Look into its folders again; whether it offers something else now."""
+        before = self._version.listing
+        del self._version.listing
+        return not self._version.listing.is_like(before)
+
     @asynccontextmanager
     async def connect(self, at: AtPhase, terms: Terms = ANY_TERMS) -> AsyncIterator[Link]:
         """See `Backend.connect`."""
@@ -70,6 +81,7 @@ class Version:
 
     def __init__(self, file: CapabilityFile, site: Site, spills: Spills) -> None:
         self._file = file
+        self._folder = site.folder
         self._tools = {tool.name: tool for tool in file.tools if tool.enabled}
         self._ways = ways = Ways(file, site)
         self._resources = Resources(file, site.folder, ways.http.fetch, ways.http.run)
@@ -79,7 +91,7 @@ class Version:
 
     @cached_property
     def listing(self) -> Listing:
-        """What it offers. Directories are looked into once."""
+        """What it offers, with the files that its directories had when they were looked into last."""
         entries = {
             Kind.TOOL: tuple(map(definition, self._tools.values())),
             Kind.PROMPT: self._prompts.listed(),
@@ -90,6 +102,12 @@ class Version:
         if self._tools:  # what is too large of a result can be read
             offered.setdefault("resources", {})
         return Listing(entries, offered, self._file.instructions)
+
+    @property
+    def directories(self) -> tuple[str, ...]:
+        """The folders whose files it offers."""
+        named = (resource.directory for resource in self._file.resources if resource.directory)
+        return tuple(str(self._folder / path) for path in named)
 
     @property
     def is_idle(self) -> bool:

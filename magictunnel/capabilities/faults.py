@@ -19,7 +19,7 @@ from magictunnel.capabilities.model import CapabilityFile, Prompt, ResourceTempl
 from magictunnel.capabilities.order import order_faults
 from magictunnel.capabilities.prompts import media_faults
 from magictunnel.capabilities.requests import GraphQL, Http
-from magictunnel.capabilities.uris import template_faults, variables
+from magictunnel.capabilities.uris import path_below, template_faults, variables
 from magictunnel.catalog.model import Json
 from magictunnel.config.explain import did_you_mean
 
@@ -183,10 +183,13 @@ def _of_condition(path: Path, condition: str | None, known: Container[str]) -> I
 def _of_prompt(path: Path, prompt: Prompt, file: CapabilityFile) -> Iterator[Fault]:
     known = {argument.name for argument in prompt.arguments}
     uris = {resource.uri for resource in file.resources}
+    directories = [resource.uri for resource in file.resources if resource.directory is not None]
     yield from (Fault((*path, "messages"), message) for message in media_faults(prompt))
     for index, message in enumerate(prompt.messages):
         here = (*path, "messages", index)
-        if message.resource is not None and message.resource not in uris:
+        embedded = message.resource
+        is_known = embedded in uris or any(path_below(one, embedded or "") for one in directories)
+        if embedded is not None and not is_known:
             yield Fault((*here, "resource"), f"there is no resource {message.resource!a} in this file")
         yield from _names_in((*here, "text"), message.text, known, "argument of it")
 

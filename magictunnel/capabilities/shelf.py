@@ -66,7 +66,14 @@ class Shelf:
             elif found != before.files[name]:
                 self._backends[name].become(found.file, self._site(found))
                 what.changed.append(self._backends[name])
+            elif self._backends[name].directories and self._backends[name].look():
+                what.changed.append(self._backends[name])
         return what
+
+    @property
+    def directories(self) -> tuple[str, ...]:
+        """The folders whose files are offered."""
+        return tuple(path for backend in self._backends.values() for path in backend.directories)
 
     def ruled(self, rules: MergeRules) -> MergeRules:
         """`rules`, behind what tools of files say of where they are to be seen."""

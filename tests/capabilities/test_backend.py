@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -197,26 +195,6 @@ async def test_no_more_run_at_once_than_the_file_allows(tmp_path: Path) -> None:
         for _ in range(4):
             tasks.start_soon(call)
     assert [result.get("isError") for result in results] == [None] * 4
-
-
-async def test_while_a_large_result_is_put_together_others_are_answered(tmp_path: Path) -> None:
-    many = "print('{\"a\": [' + '1,' * 4_000_000 + '1]}')"
-    text = f"""
-tools:
-  - {{name: large, outputSchema: {{type: object}}, command: [{sys.executable}, -c, {json.dumps(many)}]}}
-  - {{name: small, command: [echo, hello]}}
-"""
-    async with scene(tmp_path, text) as here, anyio.create_task_group() as tasks:
-        ended: list[str] = []
-
-        async def call(name: str) -> None:
-            await here.call(name)
-            ended.append(name)
-
-        tasks.start_soon(call, "large")
-        while "large" not in ended:
-            await call("small")
-    assert ended.count("small") > 3
 
 
 async def test_prompts_and_resources_are_there_too(tmp_path: Path) -> None:

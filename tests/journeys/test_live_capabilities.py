@@ -64,7 +64,7 @@ class Scene:
 @asynccontextmanager
 async def scene(tmp_path: Path, era: str) -> AsyncIterator[Scene]:
     folder, config = tmp_path / "capabilities", tmp_path / "servers.yaml"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     (folder / "one.yaml").write_text(ONE, "utf-8")
     config.write_text("capabilities: [capabilities/*.yaml]\n", "utf-8")
     with runtime_folder() as runtime, anyio.fail_after(PATIENCE):
@@ -106,6 +106,23 @@ async def test_two_files_that_change_together_are_one_change(tmp_path: Path, cli
         assert await here.tools() == ["one__say", "one__again", "two__say"]
         assert await here.said("two__say", what="it") == "said it"
         assert here.told == 1
+
+
+async def test_a_file_that_comes_into_a_directory_is_a_resource(tmp_path: Path, client_era: str) -> None:
+    (tmp_path / "capabilities/docs").mkdir(parents=True)
+    (tmp_path / "capabilities/docs/a.md").write_text("# A")
+    async with scene(tmp_path, client_era) as here:
+        here.write("docs.yaml", "resources: [{uri: 'docs://all', name: docs, directory: docs}]\n")
+        await here.host.said("config: read again docs")
+        listed = await here.host.request("resources/list")
+        assert [one["uri"] for one in listed["result"]["resources"]] == ["docs://all", "docs://all/a.md"]
+
+        (tmp_path / "capabilities/docs/b.md").write_text("# B")
+        await here.host.until(lambda: sum("config: read again docs" in line for line in here.host.talk) == 2)
+        listed = await here.host.request("resources/list")
+        assert [one["uri"] for one in listed["result"]["resources"]][1:] == ["docs://all/a.md", "docs://all/b.md"]
+        read = await here.host.request("resources/read", {"uri": "docs://all/b.md"})
+        assert read["result"]["contents"][0]["text"] == "# B"
 
 
 async def test_a_broken_file_takes_nothing_away_and_is_named(tmp_path: Path, client_era: str) -> None:
