@@ -287,6 +287,7 @@ class Gateway:
 
     async def refresh(self, name: str) -> None:
         """List a server again, now. Raises BackendUnavailable: there is none of that name, or it is down."""
+        self.shelf.look(name)
         await self._pool.get(name).refresh()
 
     async def tried(self, name: str) -> Status:

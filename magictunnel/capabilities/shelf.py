@@ -70,6 +70,11 @@ class Shelf:
                 what.changed.append(self._backends[name])
         return what
 
+    def look(self, name: str) -> None:
+        """Look again into the folders of the file of that name, if there is one."""
+        if name in self._backends:
+            self._backends[name].look()
+
     @property
     def directories(self) -> tuple[str, ...]:
         """The folders whose files are offered."""

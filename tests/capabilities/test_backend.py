@@ -197,6 +197,14 @@ async def test_no_more_run_at_once_than_the_file_allows(tmp_path: Path) -> None:
     assert [result.get("isError") for result in results] == [None] * 4
 
 
+async def test_a_refresh_looks_into_directories_again(tmp_path: Path) -> None:
+    (tmp_path / "docs/deep").mkdir(parents=True)
+    async with scene(tmp_path, "resources: [{uri: 'docs://x', name: docs, directory: docs}]\n") as here:
+        (tmp_path / "docs/deep/new.md").write_text("new")
+        await here.gateway.refresh("demo")
+        assert "docs://x/deep/new.md" in here.gateway.live.current.of(Kind.RESOURCE)
+
+
 async def test_prompts_and_resources_are_there_too(tmp_path: Path) -> None:
     async with scene(tmp_path) as here:
         prompt = await here.request(
