@@ -1,6 +1,7 @@
 """Placeholders: `{{city}}`, `{{steps.find.items[0].id}}`, `{{count > 1}}`, filled in with their types kept. Pure.
 
-There is one form: a path or a JSON literal, which may be compared with another one.
+There is one form: a path or a literal (of JSON: a text, a number, true, false, null, or a list of those), which may be
+compared with another one.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ MAX_EXPRESSION = 500
 _PLACEHOLDER = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 _PATH = re.compile(r"[A-Za-z_$][\w$-]*(?:\.[A-Za-z_$][\w$-]*|\[-?\d{1,9}\])*")
 _STEP = re.compile(r"([A-Za-z_$][\w$-]*)|\[(-?\d+)\]")
-_LITERAL = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.])|(?:true|false|null)(?![\w$.\[-])')
+_SCALAR = r'(?:"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.])|(?:true|false|null)(?![\w$.\[-]))'
+_LITERAL = re.compile(rf"{_SCALAR}|\[\s*(?:{_SCALAR}\s*(?:,\s*{_SCALAR}\s*)*)?\]")
+_FORM = "one path or literal, or two with ==, !=, <, <=, >, >= or in between them"
 _OPERATOR = re.compile(r"==|!=|<=|>=|<|>|in(?!\w)")
 
 Scope = Mapping[str, Any]
@@ -96,7 +99,7 @@ def parsed(text: str) -> Expression:
         return Expression(left)
     compare = _OPERATOR.match(text, at)
     if compare is None:
-        raise BadExpression(f"{text.strip()!r}: {text[at:].strip()!r} is not understood (paths, JSON literals, ==, in)")
+        raise BadExpression(f"{text.strip()!r}: {text[at:].strip()!r} is not understood (write {_FORM})")
     right, end = _operand(text, compare.end())
     if end != len(text):
         raise BadExpression(f"{text.strip()!r}: {text[end:].strip()!r} stands after its end")
@@ -114,7 +117,17 @@ def _operand(text: str, at: int) -> tuple[Path | Literal, int]:
     if path := _PATH.match(text, at):
         steps = tuple(name or int(place) for name, place in _STEP.findall(path[0]))
         return Path(path[0], steps), _blank(text, path.end())
-    raise BadExpression(f"{text.strip()!r}: a path such as a.b[0], or a JSON literal, is expected")
+    raise BadExpression(f"{text.strip()!r}: {_expected(text[at:])}")
+
+
+def _expected(rest: str) -> str:
+    """What should stand where `rest` does, which begins neither a path nor a literal."""
+    if rest.startswith("'"):
+        quoted = re.match(r"'([^'\"\\]*)'", rest)
+        return f'text stands in double quotes: "{quoted[1] if quoted else "..."}"'
+    if rest.startswith("["):
+        return 'a list is one of texts, numbers, true, false and null, such as ["a", 2]'
+    return f"{rest[:40]!r} is no path such as a.b[0], and no literal" if rest else "a path or a literal is expected"
 
 
 def _blank(text: str, at: int) -> int:
@@ -144,7 +157,8 @@ def value_of(text: str, scope: Scope) -> Any:
 
 def _found(operand: Path | Literal, scope: Scope) -> Any:
     if isinstance(operand, Literal):
-        return operand.value
+        # Of a list each gets its own: what is filled in may be changed by who gets it, and the literal is kept.
+        return list(operand.value) if isinstance(operand.value, list) else operand.value
     value: Any = scope
     for step in operand.steps:
         value = _member(value, step)
@@ -202,6 +216,14 @@ def holds(text: str, scope: Scope) -> bool:
     """Whether the condition `text` holds: it comes to something, other than false, null, zero or emptiness."""
     value = value_of(text.strip().removeprefix("{{").removesuffix("}}"), scope)
     return value is not MISSING and bool(value)
+
+
+def is_nameable(name: str) -> bool:
+    """Whether a placeholder can stand for an argument of that name: `a.b` and `true` are read as something else."""
+    try:
+        return parsed(name) == Expression(Path(name, (name,)))
+    except BadExpression:
+        return False
 
 
 def expressions(template: Any) -> Iterator[Expression]:

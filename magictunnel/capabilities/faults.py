@@ -23,6 +23,7 @@ from magictunnel.capabilities.uris import path_below, template_faults, variables
 from magictunnel.catalog.model import Json
 from magictunnel.config.explain import did_you_mean
 
+_TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
 _HINTS = frozenset({"title", "readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"})
 _TEMPLATES = frozenset(
     {"argv", "env", "stdin", "arguments", "variables", "query", "headers", "cookies", "json_", "form"}
@@ -104,9 +105,16 @@ def _of_schema(path: Path, schema: Json, expected: str) -> Iterator[Fault]:
     try:
         jsonschema_rs.validator_for(schema, offline=True)
     except jsonschema_rs.ValidationError as error:
-        yield Fault((*path, *error.instance_path), f"is no JSON Schema: {error.message[:200]}")
+        yield _of_keyword((*path, *error.instance_path), error)
     except (jsonschema_rs.ReferencingError, ValueError) as error:
         yield Fault(path, f"is no JSON Schema: {' '.join(str(error).split())[:200]}")
+
+
+def _of_keyword(path: Path, error: jsonschema_rs.ValidationError) -> Fault:
+    """What is wrong with a keyword of a schema."""
+    if path[-1] == "type" and isinstance(error.instance, str):
+        return Fault(path, f"{error.instance[:60]!a} is no type", did_you_mean(error.instance, _TYPES))
+    return Fault(path, f"is no JSON Schema: {error.message[:200]}")
 
 
 def _of_way(path: Path, way: Way, file: CapabilityFile) -> Iterator[Fault]:

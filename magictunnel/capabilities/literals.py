@@ -33,6 +33,8 @@ _URL = re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
 _SCHEME = re.compile(r"(?:bearer|basic|token|digest|apikey)\s+", re.IGNORECASE)
 _NAMED = ("headers", "query", "cookies", "form", "env", "variables", "json")
 """Keys below which a value has a name that says what it is."""
+_OF_CREDENTIALS = ("token", "value", "password", "client_secret")
+"""Keys of credentials that hold a secret, whatever it looks like."""
 
 
 class Literal(NamedTuple):
@@ -84,8 +86,17 @@ def literals(file: Json) -> Iterator[Literal]:
     """The secrets that stand in the content of a capability file."""
     defaults = file.get("http") or {}
     yield from _named(defaults.get("headers"), "http.headers")
+    for name, credential in (file.get("auth") or {}).items():
+        yield from _of_credential(credential, f"auth.{name}")
     for tool in file.get("tools") or ():
         yield from _within(tool, f"tools.{tool.get('name')}")
+
+
+def _of_credential(credential: Json, where: str) -> Iterator[Literal]:
+    """Secrets that stand there in place of one that is not set, or beside a reference."""
+    for key, value in credential.items():
+        if isinstance(value, str) and (has_secret(value) or (key in _OF_CREDENTIALS and _DEFAULT.search(value))):
+            yield Literal(f"{where}.{key}", key)
 
 
 def _within(value: Any, where: str) -> Iterator[Literal]:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from magictunnel.capabilities.faults import Fault, faults
 from magictunnel.capabilities.model import CapabilityFile
-from magictunnel.config.explain import did_you_mean
 from magictunnel.config.text import MAX_MADE, Document, parse_text, read_text
 from magictunnel.errors import ConfigError
 
 _EXPECTED = "a capability file has `tools`, `prompts`, `resources` or `resourceTemplates`"
 _MOST_TOLD = 5
-_BY_REFERENCE = "write ${VARIABLE} or ${keyring:NAME}: a secret does not stand in the file"
+_QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'[^']*'")
+_BARE = re.compile(r"(?:^\s*|[:,-]\s+|[\[{].*?)(?P<bare>\{\{[^{}]*\}?\}?)")
+"""A placeholder where YAML takes it for a mapping: at the beginning of a value, or within braces or brackets."""
+_OF_STEP = re.compile(r"steps? '(?P<name>[^']+)'|wait for each other: (?P<first>\S+)")
 
 
 def read_file(path: Path) -> CapabilityFile:
@@ -30,7 +33,7 @@ def parse(text: str, file: str) -> CapabilityFile:
     Raises:
         ConfigError: it is no YAML, has a key that nobody reads, or something in it cannot work.
     """
-    document = parse_text(text, file, MAX_MADE)
+    document = _document(text, file)
     if not isinstance(document.data, dict):
         raise ConfigError("should be a mapping", file=file, line=1, hint=_EXPECTED)
     try:
@@ -43,76 +46,64 @@ def parse(text: str, file: str) -> CapabilityFile:
     return found
 
 
-def _told(wrong: Sequence[Fault], document: Document) -> ConfigError:
-    """All faults as one error, at the first of them."""
-    placed = sorted(((document.line_of(fault.path), fault) for fault in wrong), key=lambda one: one[0])
-    first = placed[0][0]
-    message = "; ".join(_at(fault, line, first) for line, fault in placed[:_MOST_TOLD])
-    if len(wrong) > _MOST_TOLD:
-        message += f"; and {len(wrong) - _MOST_TOLD} more"
-    hint = next((fault.hint for _, fault in placed if fault.hint), "")
-    return ConfigError(message, file=document.file, line=first, hint=hint)
-
-
-def _at(fault: Fault, line: int, first: int) -> str:
-    where = _dotted(fault.path)
-    return f"{where}: {fault.message}" if line == first else f"line {line}: {where}: {fault.message}"
+def _document(text: str, file: str) -> Document:
+    """The content of `file`. Raises ConfigError, with a word on placeholders if one without quotes may be why."""
+    try:
+        return parse_text(text, file, MAX_MADE)
+    except ConfigError as error:
+        lines = text.splitlines()[max(error.line - 2, 0) : error.line] if error.line else []
+        bare = next((found["bare"] for line in reversed(lines) if (found := _BARE.search(_QUOTED.sub("", line)))), None)
+        if bare is None or error.hint:
+            raise
+        whole = bare if bare.endswith("}}") and bare.isprintable() else "{{NAME}}"
+        hint = f'put what has a placeholder in it in quotes: "{whole}"'
+        raise ConfigError(error.message, file=error.file, line=error.line, hint=hint) from error
 
 
 def _explained(error: ValidationError, document: Document) -> ConfigError:
-    found = error.errors(include_url=False, include_input=False)
-    return _told([_fault(one, document.data) for one in found], document)
+    from magictunnel.capabilities.migrate import is_old  # files without mistakes do without it
+    from magictunnel.capabilities.wording import worded
+
+    if is_old(document.data):
+        hint = f"magictunnel capabilities migrate {document.file} -o NEW"
+        return ConfigError("this is a file of MagicTunnel 0.3", file=document.file, line=1, hint=hint)
+    return _told(worded(error, document.data), document)
 
 
-def _fault(found: Any, data: Any) -> Fault:
-    path = tuple(_standing(found["loc"], data, is_missing=found["type"] == "missing"))
-    kind, message = found["type"], " ".join(str(found["msg"]).split())
-    if kind == "extra_forbidden":
-        return Fault(path, "unknown key", did_you_mean(str(path[-1]), _known(found["loc"])))
-    if kind == "missing":
-        return Fault(path, "is missing")
-    if kind == "string_pattern_mismatch" and "\\$" in message:
-        return Fault(path, "should be a reference", _BY_REFERENCE)
-    return Fault(path, message[:1].lower() + message[1:])
+def _told(wrong: Iterable[Fault], document: Document) -> ConfigError:
+    """All faults as one error, at the first of them. A hint stands behind the fault that it is about."""
+    known = [fault._replace(path=_of_step(fault, document.data)) for fault in wrong]
+    placed = sorted(((document.line_of(fault.path), fault) for fault in known), key=lambda one: one[0])
+    first = placed[0][0]
+    shown = placed[:_MOST_TOLD]
+    hints = {fault.hint for _, fault in shown}
+    for_all = hints.pop() if len(hints) == 1 else ""
+    message = "; ".join(_in_line(fault, line, first, for_all) for line, fault in shown)
+    if len(placed) > _MOST_TOLD:
+        message += f"; and {len(placed) - _MOST_TOLD} more"
+    return ConfigError(message, file=document.file, line=first, hint=for_all)
 
 
-def _standing(path: Sequence[str | int], data: Any, *, is_missing: bool) -> Iterator[str | int]:
-    """`path` as it stands in the file: pydantic also names what was chosen, and what a short form stands for."""
-    for position, step in enumerate(path):
-        is_key = isinstance(data, dict) and step in data
-        is_place = isinstance(data, list) and isinstance(step, int) and step < len(data)
-        if is_key or is_place:
-            data = data[step]
-        elif not (is_missing and position == len(path) - 1):
-            continue
-        yield step
+def _in_line(fault: Fault, line: int, first: int, for_all: str) -> str:
+    place = "" if line == first else f"line {line}: "
+    hint = f" ({fault.hint})" if fault.hint and not for_all else ""
+    return f"{place}{_dotted(fault.path)}: {fault.message}{hint}"
 
 
-def _known(path: Sequence[str | int]) -> list[str]:
-    """The keys that may stand where the last of `path` stands."""
-    models: list[type[BaseModel]] = [CapabilityFile]
-    for step in path[:-1]:
-        fields = [
-            field for model in models for name, field in model.model_fields.items() if step in (name, field.alias)
-        ]
-        if fields:
-            models = [model for field in fields for model in _models(field.annotation)]
-        elif chosen := [model for model in models if step in _types(model)]:
-            models = chosen
-    return [field.alias or name for model in models for name, field in model.model_fields.items()]
-
-
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    """The models within an annotation."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for part in get_args(annotation) for model in _models(part)]
-
-
-def _types(model: type[BaseModel]) -> tuple[Any, ...]:
-    """What `type` may be of a model that is chosen by it."""
-    field = model.model_fields.get("type")
-    return get_args(field.annotation) if field else ()
+def _of_step(fault: Fault, data: Any) -> tuple[str | int, ...]:
+    """Where the step stands that is named by a fault in the order of several, as far as one is."""
+    if fault.path[-1:] != ("steps",):
+        return fault.path
+    if fault.message.startswith("`result`"):
+        return (*fault.path[:-1], "result")
+    named = _OF_STEP.search(fault.message)
+    if named is None:
+        return fault.path
+    for key in fault.path:
+        data = data[key]
+    name = named["name"] or named["first"]
+    places = [index for index, step in enumerate(data) if step.get("name") == name]
+    return (*fault.path, places[-1]) if places else fault.path
 
 
 def _dotted(path: Sequence[str | int]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from magictunnel.config.values import Frozen
 
@@ -31,6 +31,4 @@ Reference = Annotated[str, StringConstraints(pattern=r"^[^$]{0,64}\$\{[^}]+\}.{0
 
 
 class Declared(Frozen):
-    """A part of a file, under the keys that users write."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    """A part of a file, under the keys that users write, and under no others."""

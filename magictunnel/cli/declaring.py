@@ -10,13 +10,16 @@ from typing import Any
 
 from anyio.to_thread import run_sync
 
+from magictunnel.capabilities.absences import absences
 from magictunnel.capabilities.declared import declared
+from magictunnel.capabilities.doubts import doubts
 from magictunnel.capabilities.literals import literals
 from magictunnel.capabilities.model import CapabilityFile, Tool
 from magictunnel.capabilities.parse import parse
-from magictunnel.capabilities.references import references
+from magictunnel.capabilities.references import references, variables
 from magictunnel.catalog.model import Json, Kind
 from magictunnel.catalog.names import Prefix
+from magictunnel.cli.diagnosis import Diagnosis
 from magictunnel.cli.session import FAILED, load_config
 from magictunnel.cli.show import counted, is_terminal, say, show_json, show_rows
 from magictunnel.config.declared import capability_files
@@ -41,10 +44,11 @@ class Verdict:
 
     @property
     def counts(self) -> dict[Kind, int]:
-        """How much it declares."""
+        """How much it offers."""
         if self.file is None:
             return {}
-        kinds = (self.file.tools, self.file.prompts, self.file.resources, self.file.resource_templates)
+        tools = [tool for tool in self.file.tools if tool.enabled]
+        kinds = (tools, self.file.prompts, self.file.resources, self.file.resource_templates)
         return dict(zip((Kind.TOOL, Kind.PROMPT, Kind.RESOURCE, Kind.TEMPLATE), map(len, kinds), strict=True))
 
     @property
@@ -83,17 +87,24 @@ def _why(verdict: Verdict, strict: bool) -> str:
     if verdict.error:
         place = f"line {verdict.error.line}: " if verdict.error.line else ""
         return f"{place}{MagicTunnelError.__str__(verdict.error)}"
-    return f"{len(verdict.warnings)} warnings" if strict and verdict.warnings else ""
+    count = len(verdict.warnings)
+    return f"{count} error{'s' if count > 1 else ''}" if strict and count else ""
 
 
 def _offered(verdict: Verdict) -> tuple[str, ...]:
     """Columns: one for a person, one for each kind in a pipe."""
     counts = verdict.counts
-    return (counted(counts),) if is_terminal() else tuple(str(counts.get(kind, 0)) for kind in Kind)
+    return (_told(verdict),) if is_terminal() else tuple(str(counts.get(kind, 0)) for kind in Kind)
+
+
+def _told(verdict: Verdict) -> str:
+    disabled = sum(not tool.enabled for tool in verdict.file.tools) if verdict.file else 0
+    return ", ".join(filter(None, (counted(verdict.counts), f"{disabled} disabled" if disabled else "")))
 
 
 def _tools(verdict: Verdict) -> list[Json]:
-    return [{"name": tool.name, "runs": how(tool)} for tool in verdict.file.tools] if verdict.file else []
+    tools = verdict.file.tools if verdict.file else ()
+    return [{"name": tool.name, "runs": how(tool), "enabled": tool.enabled} for tool in tools]
 
 
 def how(tool: Tool) -> str:
@@ -122,6 +133,20 @@ def _facts(verdict: Verdict) -> Json:
         "hint": (error.hint or None) if error else None,
         "warnings": list(verdict.warnings),
     }
+
+
+def read_through(name: str, path: str, secrets: Secrets) -> Diagnosis:
+    """What is found of the capability file that is called `name`: what it offers, and what its references want."""
+    verdict = _verdict(path, secrets, None)
+    if verdict.error or verdict.file is None:
+        return Diagnosis(name, None, error=str(verdict.error))
+    content = parse_text(read_text(Path(path), MAX_MADE), path, MAX_MADE).data
+    unset = list(_unset(content, secrets))
+    read = [("read", "ok", path), ("list", "ok", _told(verdict) or "nothing")]
+    error = "; ".join(one.message for one in unset)
+    read += [("resolve", "failed" if unset else "ok", error)] if variables(content) else []
+    todo = tuple(dict.fromkeys(one.hint for one in unset if one.hint))
+    return Diagnosis(name, None, read=tuple(read), error=error, next=(*todo, f"edit {path}") if unset else ())
 
 
 # --- reading
@@ -168,10 +193,11 @@ def _verdict(path: str, secrets: Secrets, config: Config | None) -> Verdict:
     except ConfigError as error:
         return Verdict(path, error=error)
     content = parse_text(text, path, MAX_MADE).data
-    return Verdict(path, file, warnings=tuple(_warnings(file, content, secrets, config)))
+    found = (*_warnings(file, config), *doubts(file), *absences(file, Path(path).parent), *_secrets(content, secrets))
+    return Verdict(path, file, warnings=found)
 
 
-def _warnings(file: CapabilityFile, content: Any, secrets: Secrets, config: Config | None) -> Iterator[str]:
+def _warnings(file: CapabilityFile, config: Config | None) -> Iterator[str]:
     for tool in file.tools:
         if not tool.description.strip():
             yield f"tool {tool.name} has no description, by which it is found and chosen"
@@ -181,13 +207,22 @@ def _warnings(file: CapabilityFile, content: Any, secrets: Secrets, config: Conf
     for prompt in file.prompts:
         if not prompt.description:
             yield f"prompt {prompt.name} has no description"
+
+
+def _secrets(content: Any, secrets: Secrets) -> Iterator[str]:
+    """References that have no value here, and secrets that stand where one should be."""
+    yield from map(str, _unset(content, secrets))
+    for literal in literals(content):
+        yield f"{literal.where} looks like a secret that stands in the file (write ${{VARIABLE}} or ${{keyring:NAME}})"
+
+
+def _unset(content: Any, secrets: Secrets) -> Iterator[MagicTunnelError]:
+    """What is wrong with the references in the content of a file."""
     for reference in references(content):
         try:
             secrets.expand(reference.text, reference.where)
         except MagicTunnelError as error:
-            yield str(error)
-    for literal in literals(content):
-        yield f"{literal.where} looks like a secret that stands in the file (write ${{VARIABLE}} or ${{keyring:NAME}})"
+            yield error
 
 
 def _called(tool: Tool) -> Iterator[str]:

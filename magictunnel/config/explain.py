@@ -72,7 +72,7 @@ class Place:
         """All faults that pydantic found in the value of this place, as one error at the first of them."""
         faults = error.errors(include_url=False, include_input=False)
         first, *_ = faults
-        message = "; ".join(f"{dotted(fault['loc'])}{_in_words(fault)}" for fault in faults)
+        message = "; ".join(f"{dotted(fault['loc'])}{in_words(fault)}" for fault in faults)
         hints = (_hint(fault["loc"]) for fault in faults if fault["type"] == "extra_forbidden")
         return ConfigError(
             message,
@@ -104,7 +104,8 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return by_folded[found[0]] if found else None
 
 
-def _in_words(fault: Any) -> str:
+def in_words(fault: Any) -> str:
+    """One of pydantic's faults as it is told to a person, without where it is."""
     words = _WORDS.get(fault["type"])
     return words(fault.get("ctx", {})) if words else " ".join(str(fault["msg"]).split())
 

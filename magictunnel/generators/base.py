@@ -15,6 +15,11 @@ def silent(_what: str, _done: int, _of: int) -> None:
     """Progress that nobody sees."""
 
 
+def not_public(url: str) -> str:
+    """The note on an API that is reached only where the file says that it may be."""
+    return f"{url} is not public: say `allow_private: true` under `http` to let it be reached"
+
+
 @dataclass(frozen=True, slots=True)
 class Made:
     """One tool that was made."""

@@ -1,3 +1,4 @@
+import re
 from contextlib import suppress
 from typing import Any
 
@@ -13,6 +14,7 @@ from magictunnel.capabilities.expression import (
     expressions,
     filled,
     holds,
+    is_nameable,
     named,
     parsed,
     value_of,
@@ -69,6 +71,11 @@ def test_what_a_value_holds_is_never_taken_for_a_placeholder(value: str) -> None
         ("list[9]", MISSING),
         ("n.a", MISSING),
         ("list.a", MISSING),
+        ('"p" in ["p", "q"]', True),
+        ("n in [1, 2]", False),
+        ("none in [null]", True),
+        ('["x","y"] == list', True),
+        ("[ ]", []),
     ],
 )
 def test_an_expression_comes_to(text: str, value: Any) -> None:
@@ -76,11 +83,54 @@ def test_an_expression_comes_to(text: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", " ", "a b", "a.", "a ==", "== a", "a == b == c", "f(x)", "a[x]", "'a'", "{{a}}", "1a"]
+    "text",
+    [
+        "",
+        " ",
+        "a b",
+        "a.",
+        "a ==",
+        "== a",
+        "a == b == c",
+        "f(x)",
+        "a[x]",
+        "'a'",
+        "{{a}}",
+        "1a",
+        "[",
+        "[a]",
+        "[[1]]",
+        "[1,]",
+    ],
 )
 def test_what_is_no_expression_is_refused_with_what_was_not_understood(text: str) -> None:
     with pytest.raises(BadExpression):
         parsed(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a == 'p'", 'text stands in double quotes: "p"'),
+        ("a and b", "==, !=, <, <=, >, >= or in"),
+        ("a in [{}]", "a list is one of texts, numbers, true, false and null"),
+        ("a == ", "a path or a literal is expected"),
+    ],
+)
+def test_what_should_have_been_written_is_told(text: str, said: str) -> None:
+    with pytest.raises(BadExpression, match=re.escape(said)):
+        parsed(text)
+
+
+def test_a_list_that_was_filled_in_may_be_changed() -> None:
+    filled('{{["a"]}}', {}).append("b")
+    assert filled('{{["a"]}}', {}) == ["a"]
+
+
+@pytest.mark.parametrize(("name", "is_one"), [("city", True), ("X-Key", True), ("$a", True), ("a.b", False)])
+def test_whether_a_placeholder_can_name_an_argument(name: str, is_one: bool) -> None:
+    assert is_nameable(name) is is_one
+    assert (value_of(name, {name: 1}) == 1) is is_one
 
 
 def test_a_long_expression_is_refused() -> None:

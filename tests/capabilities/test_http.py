@@ -401,39 +401,43 @@ async def test_pages_that_are_none_are_told(server: Recorder, body: bytes, words
 
 
 async def test_events_are_told_while_they_come(server: Recorder) -> None:
-    """The second one is sent when the first one was told."""
+    """Each is sent when the one before was told."""
     heard: list[str] = []
-    first = anyio.Event()
+    told = [anyio.Event(), anyio.Event(), anyio.Event()]
 
     async def tell(line: str) -> None:
         heard.append(line)
-        first.set()
+        told[len(heard) - 1].set()
 
     async def events() -> AsyncIterator[bytes]:
         yield b'event: step\ndata: {"n": 1}\n\n: comment\n\n'
-        await first.wait()
-        yield b"data: two\ndata: lines\n\ndata: [DONE]"
+        await told[0].wait()
+        yield b"data: two\ndata: lines\n\n"
+        await told[1].wait()
+        yield b"data: [DONE]"
 
     server.on("/x", lambda _: Reply(events(), content_type="text/event-stream; charset=utf-8"))
 
     output = await asked(server, tell=tell, url="/x", stream="events")
 
-    assert heard == ['{"n": 1}', "two\nlines", "[DONE]"]
+    assert heard == ['{"n": 1}', "two lines", "[DONE]"]
     assert output.value == [{"n": 1}, "two\nlines", "[DONE]"]
 
 
 async def test_lines_are_told_while_they_come(server: Recorder) -> None:
     heard: list[str] = []
-    first = anyio.Event()
+    told = [anyio.Event(), anyio.Event(), anyio.Event()]
 
     async def tell(line: str) -> None:
         heard.append(line)
-        first.set()
+        told[len(heard) - 1].set()
 
     async def lines() -> AsyncIterator[bytes]:
         yield b"one\r\ntw"
-        await first.wait()
-        yield b"o\n\nthree"
+        await told[0].wait()
+        yield b"o\n\n"
+        await told[1].wait()
+        yield b"three"
 
     server.on("/x", lambda _: Reply(lines(), content_type="text/plain"))
 

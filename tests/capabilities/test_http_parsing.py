@@ -34,7 +34,7 @@ PACKERS = {
 def test_what_was_packed_is_unpacked_wherever_it_is_cut(encoding: str, some: bytes, times: int, size: int) -> None:
     data = some * times
     packed = PACKERS[encoding](data)
-    inflater = Inflater(encoding)
+    inflater = Inflater(encoding, 1 << 20)
 
     chunks = (packed[at : at + size] for at in range(0, len(packed), size))
     pieces = [piece for chunk in chunks for piece in inflater.feed(chunk)]
@@ -46,7 +46,7 @@ def test_what_was_packed_is_unpacked_wherever_it_is_cut(encoding: str, some: byt
 @given(st.sampled_from(["gzip", "deflate"]), st.binary(min_size=1))
 def test_what_is_not_packed_is_told_or_little(encoding: str, data: bytes) -> None:
     try:
-        assert len(b"".join(Inflater(encoding).feed(data))) <= 1_100 * len(data)
+        assert len(b"".join(Inflater(encoding, 1 << 20).feed(data))) <= 1_100 * len(data)
     except Unreadable:
         return
 
@@ -54,7 +54,7 @@ def test_what_is_not_packed_is_told_or_little(encoding: str, data: bytes) -> Non
 @pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "gzip\r\nx"])
 def test_what_was_not_asked_for_is_not_unpacked(encoding: str) -> None:
     with pytest.raises(Unreadable, match="not asked for"):
-        Inflater(encoding)
+        Inflater(encoding, 1 << 20)
 
 
 @pytest.mark.parametrize(

@@ -195,3 +195,47 @@ def test_renaming_keeps_every_tool(files: list[list[str]]) -> None:
         f"{at}{name}" for at, given in enumerate(files) for name in given
     )
     assert len({one["name"] for one in found}) == len(found)
+
+
+# --- tools that call each other
+
+
+def calls(name: str, called: str) -> Json:
+    return {"name": name, "description": "d", "mcp": {"tool": called}}
+
+
+def called_in(content: Json) -> dict[str, str]:
+    return {one["name"]: one["mcp"]["tool"] for one in content["tools"] if "mcp" in one}
+
+
+def test_tools_of_the_files_are_called_by_their_new_names() -> None:
+    parts = [
+        part("a.yaml", tool("x"), calls("own", "a__x")),
+        part("b.yaml", tool("x", title="B"), calls("y", "second__x"), calls("z", "git__log"), name="second"),
+    ]
+    result = merged(parts, Strategy.RENAME, "all")
+    assert called_in(result.content) == {"own": "all__x", "y": "all__x_2", "z": "git__log"}
+    assert "tool 'y' calls 'second__x' by its new name, 'all__x_2'" in result.notes
+
+
+def test_steps_call_by_the_new_names_too() -> None:
+    steps = {"name": "s", "description": "d", "steps": [{"name": "one", "mcp": {"tool": "a__x"}}]}
+    content = merged([part("a", tool("x")), part("b", steps)], name="all").content
+    assert content["tools"][1]["steps"][0]["mcp"] == {"tool": "all__x"}
+
+
+def test_of_a_name_made_in_another_way_it_is_told_that_it_may_be_an_old_one() -> None:
+    result = merged([part("a", tool("x")), part("b", calls("y", "a.x"))], name="all")
+    assert called_in(result.content) == {"y": "a.x"}
+    assert result.notes == ["tool 'y' calls 'a.x'; if that is 'x' of a, write its new name"]
+
+
+@pytest.mark.parametrize(
+    ("limits", "limit", "notes"), [([4, 4], 4, 0), ([4, 2], 2, 1), ([None, 2], 2, 1), ([None, None], None, 0)]
+)
+def test_as_much_runs_at_once_as_the_file_wants_that_wants_least(
+    limits: list[int | None], limit: int | None, notes: int
+) -> None:
+    parts = [part(str(at), tool(f"t{at}"), concurrency=one) for at, one in enumerate(limits)]
+    result = merged(parts)
+    assert (result.content.get("concurrency"), len(result.notes)) == (limit, notes)

@@ -386,3 +386,29 @@ def test_whatever_stands_in_it_the_new_file_loads(found: Any, kind: str) -> None
     result = migrated(content, "x")
     if result.content["tools"]:
         parse(to_yaml(result.content), "new.yaml")
+
+
+def test_a_default_makes_an_argument_of_what_was_none() -> None:
+    result = old("subprocess", {"command": "echo", "args": ["{n|5}"]})
+    assert sent(result, id="x")["argv"] == ["echo", "5"]
+    assert sent(result, id="x", n=7)["argv"] == ["echo", "7"]
+    assert any("n was in no inputSchema" in note for note in result.notes)
+
+
+def test_an_argument_that_a_default_made_is_not_in_the_body() -> None:
+    result = old("http", {"method": "POST", "url": "https://h.example/{n|5}"})
+    told = sent(result, id="x")
+    assert (told["url"], told["body"]) == ("https://h.example/5", '{"id":"x"}')
+
+
+def test_annotations_that_are_left_out_are_told() -> None:
+    given = {"readOnlyHint": "true", "idempotentHint": "perhaps", "source": "openapi"}
+    result = old("subprocess", {"command": "date"}, annotations=given)
+    assert the_tool(result)["annotations"] == {"readOnlyHint": True}
+    assert "annotations that only say where tools come from are left out: source" in result.notes
+    assert [one.where for one in result.lost] == ["tools.t.annotations.idempotentHint"]
+
+
+@pytest.mark.parametrize("args", [["-c", "echo {id}"], ["-ec", "echo '{id}'"]])
+def test_arguments_in_code_of_a_shell_are_refused(args: list[str]) -> None:
+    assert "a placeholder in code that" in why_lost(old("subprocess", {"command": "sh", "args": args}))

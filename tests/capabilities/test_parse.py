@@ -43,8 +43,8 @@ def test_short_forms_are_the_long_ones() -> None:
         ("- a\n", 1, "should be a mapping"),
         ("tools: 3\n", 1, "tools: should be a list"),
         ("tolls: []\n", 1, "tolls: unknown key (did you mean 'tools'?)"),
-        (TOOL, 2, "tools.0: says how it runs in one of command, python, http"),
-        (TOOL + "    command: [a]\n    python: m:f\n", 2, "one of"),
+        (TOOL, 2, "tools.0: does not say how it runs, by one of command, python, http"),
+        (TOOL + "    command: [a]\n    python: m:f\n", 2, "tools.0: runs in one way, and here are command and python"),
         (
             TOOL + "    command: {argv: [a], stdinn: x}\n",
             4,
@@ -59,7 +59,7 @@ def test_short_forms_are_the_long_ones() -> None:
             4,
             "tools.0.annotations.readOnly: unknown key",
         ),
-        (TOOL + "    outputSchema: {type: nonsense}\n    command: [a]\n", 4, "is no JSON Schema"),
+        (TOOL + "    outputSchema: {type: sting}\n" + COMMAND, 4, "'sting' is no type (did you mean 'string'?)"),
         (TOOL.replace("type: string", "$ref: '#/$defs/x'") + "    command: [a]\n", 3, "'/$defs/x' does not exist"),
         (
             TOOL.replace("type: string", "$ref: 'http://127.0.0.1:1/x'") + "    command: [a]\n",

@@ -99,3 +99,66 @@ def test_steps_that_wait_for_others_are_shown_as_they_are_written() -> None:
 def test_what_is_missing_is_named(tool: dict[str, Any]) -> None:
     with pytest.raises(RunError, match="a is"):
         shown(tool)
+
+
+# --- what depends on what others come to
+
+
+def test_what_is_not_known_yet_is_shown_as_it_is_written() -> None:
+    http = {
+        "method": "POST",
+        "url": "https://h.example/{{steps.one.id}}",
+        "query": {"q": "{{steps.one[0]}}", "a": "{{a}}"},
+        "json": {"both": "{{a}}-{{steps.one}}", "is": '{{steps.one == "x y"}}'},
+    }
+    steps = [
+        {"name": "one", "command": ["echo"]},
+        {"name": "two", "depends_on": ["one"], "command": ["x", ["--y", "{{steps.one}}"], ["--z", "{{b}}"], "{{a}}"]},
+        {"name": "three", "depends_on": ["one"], "http": http},
+    ]
+    _, two, three = shown({"steps": steps}, {"a": "A"})["steps"]
+    assert two["command"]["argv"] == ["x", "--y", "{{steps.one}}", "A"]
+    assert three["http"]["url"] == "https://h.example/{{steps.one.id}}?q={{steps.one[0]}}&a=A"
+    assert three["http"]["body"] == '{"both":"A-{{steps.one}}","is":"{{steps.one == "x y"}}"}'
+
+
+def test_what_cannot_be_made_of_a_placeholder_is_shown_as_it_is_written() -> None:
+    http = {"method": "POST", "url": "https://h.example/", "body": "{{steps.one}}", "base64": True}
+    steps = [{"name": "one", "command": ["echo"]}, {"name": "two", "depends_on": ["one"], "http": http}]
+    assert shown({"steps": steps})["steps"][1]["http"] == http
+
+
+def test_of_a_step_it_is_shown_when_and_after_what_it_runs() -> None:
+    steps = [
+        {"name": "one", "when": "{{a}}", "command": ["echo"]},
+        {"name": "two", "depends_on": ["one"], "when": "steps.one > 1", "command": ["echo"]},
+    ]
+    told = shown({"steps": steps}, {"a": False})
+    assert told["steps"][1] == {
+        "name": "two",
+        "depends_on": ["one"],
+        "when": "steps.one > 1",
+        "command": {"argv": ["echo"]},
+    }
+    assert [line for line in lines(told) if line.startswith("step")] == [
+        "step one (when {{a}}): skipped, its `when` does not hold",
+        "step two (after one; when steps.one > 1)",
+    ]
+
+
+# --- what is sent, line by line
+
+
+@pytest.mark.parametrize("query", [{}, {"page": "9"}])
+def test_the_first_of_several_pages_is_shown_with_its_number(query: dict[str, str]) -> None:
+    pages = {"items": "", "number": 1, "parameter": "page"}
+    told = shown({"http": {"url": "https://h.example/", "query": query, "pages": pages}})
+    assert told["http"]["url"] == "https://h.example/?page=1"
+
+
+def test_each_line_of_a_body_is_a_line() -> None:
+    told = shown({"http": {"method": "POST", "url": "https://h.example/", "multipart": {"a": "{{a}}"}}}, {"a": "1\n2"})
+    found = list(lines(told))
+    assert found[0] == "POST https://h.example/"
+    assert not any("\r" in line or "\n" in line for line in found)
+    assert found[found.index("1") + 1] == "2"

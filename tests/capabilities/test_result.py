@@ -152,3 +152,11 @@ def _json(body: bytes) -> Any:
         return json.loads(body)
     except ValueError:
         return None
+
+
+def test_of_a_value_that_may_not_be_all_that_is_told() -> None:
+    result = result_of(Output(value={"a": [1]}, is_cut=True), has_schema=True)
+    assert result["structuredContent"] == {"a": [1]}
+    assert json.loads(texts(result)[0]) == {"a": [1]}
+    assert "`pages.most`" in texts(result)[1]
+    assert len(texts(result_of(Output(value=[1]), has_schema=False))) == 1

@@ -367,6 +367,12 @@ def test_a_description_is_the_summary_and_what_fits_of_the_rest() -> None:
     assert tool({})["description"] == "GET /pets"
 
 
+def test_what_only_reads_is_sent_without_a_body_that_nothing_can_be_in() -> None:
+    empty = {"content": {"application/x-www-form-urlencoded": {"schema": {"type": "object", "properties": {}}}}}
+    assert "form" not in tool({"requestBody": empty})["http"]
+    assert "form" in tool({"requestBody": empty}, method="post")["http"]
+
+
 def test_webhooks_and_callbacks_make_no_tools() -> None:
     callbacks = {"onEvent": {"{$request.body#/url}": {"post": {"operationId": "called"}}}}
     generated = made(

@@ -17,6 +17,7 @@ MULTIPART = "multipart/form-data"
 _MEMBER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$-]*")
 _MEDIA = re.compile(r"[A-Za-z0-9!#&^_.+-]+/[A-Za-z0-9!#&^_.+-]+(?:; ?[A-Za-z0-9-]+=\"?[A-Za-z0-9._/:#-]+\"?)*")
 _MAX_COMPOSED = 8
+_ANY = frozenset(SINGLE | SEVERAL) - {"not", "additionalProperties"}
 _BASE64: Json = {"type": "string", "contentEncoding": "base64"}
 
 
@@ -28,6 +29,15 @@ class Body(NamedTuple):
     description: Any
     carry: Callable[[str], Json]
     """Name of the argument -> keys of `http`."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing can be in it, as some generators say of every request."""
+        said = self.schema.value
+        if self.required or not isinstance(said, dict) or said.get("properties") != {}:
+            return False
+        return said.get("additionalProperties", False) is False and _ANY.isdisjoint(said)
+
 
 
 def body_of(node: Node, schemas: Schemas) -> Body:

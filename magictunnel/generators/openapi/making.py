@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from magictunnel.catalog.model import Json
 from magictunnel.errors import ConfigError
-from magictunnel.generators.base import Generated, LeftOut, Made, Progress
+from magictunnel.generators.base import Generated, LeftOut, Made, Progress, not_public
 from magictunnel.generators.names import legal, tool_name
 from magictunnel.generators.openapi import swagger
 from magictunnel.generators.openapi.documents import Documents, NotCarried
@@ -138,7 +138,7 @@ class Making:
 
     def _noted(self) -> Iterator[str]:
         if is_private(self._base_url):
-            yield f"{self._base_url} is not public: say `allow_private: true` under `http` to let it be reached"
+            yield not_public(self._base_url)
         yield from self._notes
         yield from self._tools.notes()
 

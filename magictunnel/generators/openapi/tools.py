@@ -81,8 +81,8 @@ class Tools:
         given = operations.parameters(self._documents, operation)
         said = operations.request_body(self._documents, operation, given)
         carry = None
-        if said is not None:
-            body = body_of(said, self._sent)
+        body = None if said is None else body_of(said, self._sent)
+        if body is not None and not (body.is_empty and operation.method in _READ_ONLY):
             argument = arguments.add(
                 "body", "request", body.schema, required=body.required, description=body.description
             )
