@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os.path
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
+from magictunnel.capabilities.files import path_fault
 from magictunnel.catalog.model import Json, identical
+from magictunnel.catalog.names import NameRules, public_name
 from magictunnel.errors import ConfigError
 
 _KEYS = {"tools": "name", "prompts": "name", "resources": "uri", "resourceTemplates": "uriTemplate"}
@@ -37,6 +40,11 @@ class Part:
     folder: str = "."
     """Where it is, as seen from the folder of the new file."""
 
+    @property
+    def backend(self) -> str:
+        """What it is called as a server."""
+        return str(self.content.get("name") or Path(self.file).stem)
+
 
 @dataclass(slots=True)
 class Merged:
@@ -45,17 +53,21 @@ class Merged:
     content: Json = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     """What a person should know: what was renamed, and what dropped."""
+    renamed: dict[tuple[str, str], str] = field(default_factory=dict)
+    """(file, name of a tool there) -> the name that it has now, where that is another one."""
 
 
-def merged(parts: Sequence[Part], strategy: Strategy = Strategy.ERROR) -> Merged:
+def merged(parts: Sequence[Part], strategy: Strategy = Strategy.ERROR, name: str = "") -> Merged:
     """All of `parts` in one. What is the same in several is there once.
 
+    `name`: what the new file is called as a server, by which its tools call each other; empty: not known.
+
     Raises:
-        ConfigError: two things have one name, and `strategy` has no remedy for them.
+        ConfigError: two things have one name, and `strategy` has no remedy for them; or a path cannot be carried.
     """
     result = Merged()
     _check_private(parts)
-    parts = [Part(part.file, _rebased(deepcopy(part.content), part.folder), part.folder) for part in parts]
+    parts = [Part(part.file, _rebased(part), part.folder) for part in parts]
     parts = _with_defaults(parts)
     auth = _with_auth(parts, strategy, result)
     for key in ("description", "instructions"):
@@ -63,10 +75,22 @@ def merged(parts: Sequence[Part], strategy: Strategy = Strategy.ERROR) -> Merged
         result.content |= {key: "\n\n".join(texts)} if texts else {}
     result.content |= {"auth": auth} if auth else {}
     result.content |= {"http": defaults} if (defaults := parts[0].content.get("http")) else {}
+    result.content |= _limit(parts, result)
     for kind in _KEYS:
         if entries := _entries(kind, parts, strategy, result):
             result.content[kind] = entries
+    _redirect(result, parts, name)
     return result
+
+
+def _limit(parts: Sequence[Part], result: Merged) -> Json:
+    """How much runs at once: as much as in the file that wants it least."""
+    limits = [part.content["concurrency"] for part in parts if part.content.get("concurrency")]
+    if not limits:
+        return {}
+    if len(limits) < len(parts) or len(set(limits)) > 1:
+        result.notes.append(f"concurrency is {min(limits)} for all now, the least of what the files say")
+    return {"concurrency": min(limits)}
 
 
 # --- names
@@ -108,6 +132,7 @@ def _clash(
     elif strategy is Strategy.RENAME and kind in _RENAMED:
         new = _free(name, found)
         found[new] = (entry | {_KEYS[kind]: new}, file)
+        result.renamed |= {(file, name): new} if kind == "tools" else {}
         result.notes.append(f"{what} of {file} is {new!r} now")
     else:
         return [f"{what} stands in {first} and, otherwise, in {file}"]
@@ -119,6 +144,45 @@ def _free(name: str, taken: Mapping[str, Any]) -> str:
     while (new := f"{name[: _MAX_NAME - 6]}_{number}") in taken:
         number += 1
     return new
+
+
+# --- tools of the files that call each other
+
+
+def _redirect(result: Merged, parts: Sequence[Part], name: str) -> None:
+    """Have tools of `parts` that are called as those of other servers be called by the names that they have now."""
+    now = _public_names(parts, result, name)
+    for tool in result.content.get("tools") or ():
+        for way in (tool, *(tool.get("steps") or ())):
+            if (called := (way.get("mcp") or {}).get("tool")) is None:
+                continue
+            if (new := now.get(called, called)) != called:
+                way["mcp"] = {**way["mcp"], "tool": new}
+                result.notes.append(f"tool {tool['name']!r} calls {called!r} by its new name, {new!r}")
+            elif called not in now and (meant := _meant(called, parts, result)):
+                result.notes.append(f"tool {tool['name']!r} calls {called!r}; if that is {meant}, write its new name")
+
+
+def _public_names(parts: Sequence[Part], result: Merged, name: str) -> dict[str, str]:
+    """What the tools of `parts` were called by others -> what they are called now, in a config that names as usual."""
+    now: dict[str, str] = {}
+    for part in parts if name else ():
+        for tool in part.content.get("tools") or ():
+            old = str(tool["name"])
+            new = result.renamed.get((part.file, old), old)
+            now.setdefault(public_name(part.backend, old, NameRules()), public_name(name, new, NameRules()))
+    return now
+
+
+def _meant(called: str, parts: Sequence[Part], result: Merged) -> str:
+    """Which tool may be called so where names are made in another way; empty: none."""
+    for part in parts:
+        for tool in part.content.get("tools") or ():
+            old = str(tool["name"])
+            is_alone = called == old and (part.file, old) in result.renamed
+            if is_alone or (called.startswith(part.backend) and called != old and called.endswith(old)):
+                return f"{old!r} of {part.file}"
+    return ""
 
 
 # --- credentials: a request must never carry those that another file meant
@@ -220,9 +284,18 @@ def _say_itself(request: Json, defaults: Json) -> None:
 # --- where files are
 
 
-def _rebased(content: Json, folder: str) -> Json:
-    """`content` with its paths as they are seen from the folder in which it will be."""
-    if os.path.normpath(folder) == ".":
+class _Rebase(Protocol):
+    def __call__(self, holder: Json, key: str, *, always: bool = False) -> None: ...
+
+
+def _rebased(part: Part) -> Json:
+    """Its content with its paths as they are seen from the folder in which it will be.
+
+    Raises:
+        ConfigError: it has a file of its folder, which would lie out of that of the new file.
+    """
+    content = deepcopy(part.content)
+    if os.path.normpath(part.folder) == ".":
         return content
 
     def rebase(holder: Json, key: str, *, always: bool = False) -> None:
@@ -230,21 +303,31 @@ def _rebased(content: Json, folder: str) -> Json:
         if path is None and not always:
             return
         if path is None or not os.path.isabs(os.path.expanduser(str(path))):
-            holder[key] = os.path.normpath(os.path.join(folder, str(path or ".")))
+            holder[key] = os.path.normpath(os.path.join(part.folder, str(path or ".")))
 
     for way in _ways(content):
         _rebase_way(way, rebase)
-    for prompt in content.get("prompts") or ():
-        for message in prompt.get("messages") or ():
-            rebase(message, "image")
-            rebase(message, "audio")
-    for resource in (*(content.get("resources") or ()), *(content.get("resourceTemplates") or ())):
-        rebase(resource, "file")
-        rebase(resource, "directory")
+    for holder, key in _files(content):
+        written = holder.get(key)
+        rebase(holder, key)
+        if holder.get(key) != written and path_fault(str(holder[key])):
+            raise ConfigError(
+                f"{key} {written!a} would lie out of the folder of the new file, in which files have to be",
+                file=part.file,
+                hint=f"write the new file beside {part.file}, or into a folder above both",
+            )
     return content
 
 
-def _rebase_way(way: Json, rebase: Callable[..., None]) -> None:
+def _files(content: Json) -> Iterator[tuple[Json, str]]:
+    """Where files are named that are read themselves."""
+    messages = (one for prompt in content.get("prompts") or () for one in prompt.get("messages") or ())
+    yield from ((message, key) for message in messages for key in ("image", "audio"))
+    sources = (*(content.get("resources") or ()), *(content.get("resourceTemplates") or ()))
+    yield from ((source, key) for source in sources for key in ("file", "directory"))
+
+
+def _rebase_way(way: Json, rebase: _Rebase) -> None:
     """A process starts in its file's folder if nothing else is said."""
     if isinstance(way.get("command"), list):
         way["command"] = {"argv": way["command"]}

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from magictunnel.capabilities.command import arguments
-from magictunnel.capabilities.expression import MISSING, Absent, as_text, filled
+from magictunnel.capabilities.expression import MISSING, Absent, BadExpression, as_text, filled, holds, parsed
 from magictunnel.capabilities.graphql import PAYLOAD, as_http, payload_of
+from magictunnel.capabilities.http.pages import first
 from magictunnel.capabilities.http.request import Built, Expand, built
 from magictunnel.capabilities.http.styles import cookie_pairs, encoded
-from magictunnel.capabilities.model import CapabilityFile, Command, Mcp, Python, Tool, Way
+from magictunnel.capabilities.model import CapabilityFile, Command, Mcp, Python, Step, Tool, Way
 from magictunnel.capabilities.requests import ApiKey, Basic, Bearer, Credential, Http
 from magictunnel.catalog.model import Json
 from magictunnel.errors import RunError
 
 _PLACES = ("url", "http.base_url")
 """Where a reference has to be resolved to know where a request goes."""
+_PLACEHOLDER = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+_LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 class Preview:
@@ -34,14 +39,23 @@ class Preview:
         """
         if tool.steps is None:
             return self._way(tool, scope)
-        return {"steps": [{"name": step.name} | self._step(step, scope) for step in tool.steps]}
+        return {"steps": [self._step(step, scope) for step in tool.steps]}
 
-    def _step(self, step: Way, scope: Json) -> Json:
+    def _step(self, step: Step, scope: Json) -> Json:
+        """One step. What others come to before it is not known yet: that is shown as it is written."""
+        told: Json = {"name": step.name}
+        told |= {"depends_on": list(step.depends_on)} if step.depends_on else {}
+        told |= {"when": step.when} if step.when is not None else {}
+        if step.when is not None and not _waits(_bare(step.when)) and not holds(step.when, scope):
+            told["skipped"] = "its `when` does not hold"
+        declared = getattr(step, step.way).model_dump(mode="json", by_alias=True, exclude_unset=True)
+        waiting: dict[str, str] = {}
         try:
-            return self._way(step, scope)
-        except (RunError, Absent):  # it waits for what others come to
-            declared = getattr(step, step.way).model_dump(mode="json", by_alias=True, exclude_defaults=True)
-            return {step.way: declared}
+            way = Way.model_validate({step.way: _each(declared, lambda text: _marked(text, waiting))})
+            known: Json = _each(self._way(way, scope), lambda text: _unmarked(text, waiting))
+            return told | known
+        except (RunError, ValueError):  # it cannot be made of a placeholder
+            return told | {step.way: declared}
 
     def _way(self, way: Way, scope: Json) -> Json:
         try:
@@ -62,6 +76,8 @@ class Preview:
 
     def _http(self, http: Http, scope: Json) -> Json:
         request = built(http, self._file.http, scope, self._only_places)
+        if http.pages is not None:
+            request = first(http.pages, request)
         names = self._file.http.auth if http.auth is None else http.auth
         for name in (names,) if isinstance(names, str) else names:
             request = _having(request, self._file.auth[name])
@@ -131,14 +147,65 @@ def _given(declared: Any, scope: Json) -> Any:
     )
 
 
+# --- what is not known yet
+
+
+def _each(value: Any, change: Callable[[str], str]) -> Any:
+    """JSON with each of its texts changed."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {key: _each(one, change) for key, one in value.items()}
+    return [_each(one, change) for one in value] if isinstance(value, list | tuple) else value
+
+
+def _marked(text: str, waiting: dict[str, str]) -> str:
+    """`text` with a word, as a literal, for each placeholder that waits for steps: it comes through any encoding."""
+
+    def mark(found: re.Match[str]) -> str:
+        if not _waits(found[1]):
+            return found[0]
+        word = "step" + hashlib.sha256(found[0].encode()).hexdigest()[:29]
+        waiting[word] = found[0]
+        return f'{{{{"{word}"}}}}'
+
+    return _PLACEHOLDER.sub(mark, text)
+
+
+def _unmarked(text: str, waiting: Mapping[str, str]) -> str:
+    for word, written in waiting.items():
+        text = text.replace(word, written)
+    return text
+
+
+def _waits(expression: str) -> bool:
+    """Whether it depends on what steps come to."""
+    try:
+        return any(path.steps[0] == "steps" for path in parsed(expression).paths)
+    except BadExpression:
+        return False
+
+
+def _bare(condition: str) -> str:
+    return condition.strip().removeprefix("{{").removesuffix("}}")
+
+
+# --- for a person
+
+
 def lines(preview: Json) -> Iterator[str]:
     """It as lines for a person."""
+    for text in _texts(preview):
+        yield from _LINE_END.split(text)
+
+
+def _texts(preview: Json) -> Iterator[str]:
     for way, told in preview.items():
         if way == "steps":
             for step in told:
-                name, *_ = step.values()
-                yield f"step {name}"
-                yield from (f"  {line}" for line in lines({key: one for key, one in step.items() if key != "name"}))
+                yield _headline(step)
+                ran = {key: one for key, one in step.items() if isinstance(one, dict)}
+                yield from (f"  {line}" for line in lines(ran))
         elif "url" in told and "method" in told:
             yield f"{told['method']} {told['url']}"
             yield from (f"{name}: {value}" for name, value in told.get("headers", {}).items())
@@ -146,9 +213,19 @@ def lines(preview: Json) -> Iterator[str]:
         elif "argv" in told:
             yield f"run {_words(told['argv'])}"
             yield from (f"{key}: {as_text(told[key])}" for key in ("cwd", "env", "stdin") if key in told)
+        elif "function" in told or "tool" in told:
+            yield f"{way} {told.get('function') or told['tool']} {as_text(told.get('arguments', {}))}"
         else:
-            name = told.get("function") or told.get("tool") or ""
-            yield f"{way} {name} {as_text(told.get('arguments', {}))}"
+            yield f"{way} {as_text(told)}"
+
+
+def _headline(step: Json) -> str:
+    """A step's name, and whether and after what it runs."""
+    after = f"after {', '.join(step['depends_on'])}" if "depends_on" in step else ""
+    when = f"when {step['when']}" if "when" in step else ""
+    told = "; ".join(part for part in (after, when) if part)
+    skipped = f": skipped, {step['skipped']}" if "skipped" in step else ""
+    return f"step {step['name']}" + (f" ({told})" if told else "") + skipped
 
 
 def _shown(body: Any) -> Iterator[str]:

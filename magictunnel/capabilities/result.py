@@ -17,6 +17,7 @@ MAX_REASON = 16_000
 _SMALL = 2_000
 """Characters up to which JSON is written over several lines, for people."""
 _CUT = "[There was more than is read: this is its beginning. `max_output` of the tool says how much is read.]"
+_MAYBE_MORE = "[There may be more than this: `pages.most` and `max_output` of the tool say how much is read.]"
 
 
 def failure(error: str | RunError) -> Json:
@@ -55,7 +56,8 @@ def _is_sound(value: Any) -> bool:
 
 def _content(output: Output) -> list[Json]:
     if output.value is not MISSING:
-        return [text_block(_written(output.value))]
+        more = [text_block(_MAYBE_MORE)] if output.is_cut else []
+        return [text_block(_written(output.value)), *more]
     blocks = blocks_of(output.body, output.content_type)
     return [*blocks, text_block(_CUT)] if output.is_cut else blocks
 

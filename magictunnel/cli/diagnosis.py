@@ -35,6 +35,8 @@ class Diagnosis:
     """What to do about it: commands, and edits."""
     skipped: str = ""
     """Why it was not tried, if that is no failure."""
+    read: tuple[tuple[str, str, str], ...] = ()
+    """Of what is only read: each step, how it went, and what was found."""
 
     @property
     def is_ok(self) -> bool:
@@ -48,7 +50,7 @@ class Diagnosis:
     def steps(self) -> list[tuple[str, str, float | None, str]]:
         """Each step: its name, how it went (`ok`, `failed`, `skipped`), its seconds, and what was found."""
         if self.checkup is None:
-            return []
+            return [(step, outcome, None, found) for step, outcome, found in self.read]
         return [self._step(self.checkup, step) for step in self.checkup.steps]
 
     def _step(self, checkup: Checkup, step: Step) -> tuple[str, str, float | None, str]:
@@ -85,7 +87,7 @@ class Diagnosis:
     @property
     def rows(self) -> Iterator[tuple[str, ...]]:
         """For a pipe: server, step or fact, how it went, its seconds, what was found."""
-        if self.checkup is None:
+        if not self.steps:
             yield self.server, "config", self.verdict, "", self.error or self.skipped
         for step, outcome, took, found in self.steps:
             yield self.server, step, outcome, "" if took is None else f"{took:.3f}", found

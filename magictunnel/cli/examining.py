@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
+from anyio.to_thread import run_sync
 from rich.console import Console
 from rich.text import Text
 
 from magictunnel.admin.reach import Running
 from magictunnel.backends.checkup import Checkup, Step, check_up
+from magictunnel.capabilities.declared import declared
 from magictunnel.catalog.model import Json
 from magictunnel.cli.byhand import address, by_hand
+from magictunnel.cli.declaring import read_through
 from magictunnel.cli.diagnosis import Diagnosis
 from magictunnel.cli.session import FAILED, load_config
 from magictunnel.cli.show import is_terminal, progress, show_json, show_rows
@@ -74,7 +77,8 @@ async def _ground(config: Config) -> _Ground:
 
 
 def _ensure_known(server: str | None, config: Config) -> None:
-    known = [*config.servers, *(problem.server for problem in config.problems if problem.server)]
+    wrong = (problem.server for problem in config.problems if problem.server)
+    known = [*config.servers, *declared(config).files, *wrong]
     if server is not None and server not in known:
         raise no_such_server(server, known)
 
@@ -83,7 +87,7 @@ def _ensure_known(server: str | None, config: Config) -> None:
 
 
 async def _examined(ground: _Ground, only: str | None) -> list[Diagnosis]:
-    """All servers side by side, in their order; what is wrong in the config comes last."""
+    """All servers side by side, in their order, then capability files; what is wrong in the config comes last."""
     config = ground.config
     names = [name for name in config.servers if only in (None, name)]
     found: dict[str, Diagnosis] = {}
@@ -100,8 +104,10 @@ async def _examined(ground: _Ground, only: str | None) -> list[Diagnosis]:
                     found[name] = Diagnosis(
                         name, None, skipped=f"it is switched off (magictunnel servers enable {name})"
                     )
+    files = [(name, one.path) for name, one in declared(config).files.items() if only in (None, name)]
+    read = [await run_sync(read_through, name, path, ground.secrets) for name, path in files]
     wrong = [_wrong(problem) for problem in config.problems if only in (None, problem.server)]
-    return [found[name] for name in names] + wrong
+    return [*(found[name] for name in names), *read, *wrong]
 
 
 async def _diagnosed(ground: _Ground, name: str, guard: Guard) -> Diagnosis:

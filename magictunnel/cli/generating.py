@@ -24,7 +24,7 @@ from magictunnel.cli.show import say, show_json, show_rows, show_text
 from magictunnel.config.text import MAX_MADE, read_text
 from magictunnel.errors import ConfigError
 from magictunnel.gateway import own_secrets
-from magictunnel.generators.base import Generated
+from magictunnel.generators.base import Generated, not_public
 from magictunnel.generators.write import to_text, write_file
 from magictunnel.secrets import SERVICE
 
@@ -146,7 +146,8 @@ def reachable(made: Generated, typed: str) -> Generated:
     file = {**made.file, "http": {**made.file.get("http", {}), "allow_private": True}}
     file |= {"tools": file.pop("tools")}
     note = f"http.allow_private is set, for {host} is an address of this machine or of a private network"
-    return Generated(file, made.made, made.left_out, (*made.notes, note))
+    undone = not_public(str(file["http"].get("base_url")))
+    return Generated(file, made.made, made.left_out, (*(one for one in made.notes if one != undone), note))
 
 
 def _urls(file: Json) -> Iterator[str]:

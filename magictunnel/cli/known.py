@@ -7,10 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from anyio.to_thread import run_sync
+
 from magictunnel.backends.states import State
+from magictunnel.capabilities.declared import Declaration, declared
 from magictunnel.catalog.find import find
 from magictunnel.catalog.merge import MergeRules, merge
-from magictunnel.catalog.model import EMPTY, Catalog, Entry, Kind, Listing, everything
+from magictunnel.catalog.model import EMPTY, Catalog, Entry, Json, Kind, Listing, everything
 from magictunnel.cli.session import opened
 from magictunnel.cli.show import say
 from magictunnel.cli.steer import serving
@@ -19,7 +22,8 @@ from magictunnel.config.discovery import DISCOVERY, Mode
 from magictunnel.config.model import Config
 from magictunnel.config.rules import merge_rules, needed
 from magictunnel.discovery.tools import listing
-from magictunnel.errors import StoreError
+from magictunnel.errors import RunError, StoreError
+from magictunnel.secrets import Secrets
 from magictunnel.store.database import open_database
 from magictunnel.store.listings import Listings
 from magictunnel.store.place import store_path
@@ -53,7 +57,7 @@ class Known:
 
 async def known(file: Path, config: Config, is_enough: Callable[[Known], bool]) -> Known:
     """What the store knows of the servers of `config`. Where that is not enough and may be old, they are started."""
-    saved = await _saved(config)
+    saved = {**await _saved(config), **await run_sync(_declared, config)}
     unseen = tuple(name for name in needed(config) if name not in saved)
     found = Known(merge(_with_ours(saved, config), _all_of(config)), unseen)
     if is_enough(found) or (not unseen and await serving(file)):
@@ -77,6 +81,26 @@ async def _saved(config: Config) -> Mapping[str, Listing]:
         say(f"note: {error}", "yellow")
         return {}
     return {name: one.listing for name, one in saved.items()}
+
+
+def _declared(config: Config) -> Mapping[str, Listing]:
+    """What the capability files of `config` offer."""
+    files = declared(config).files
+    if not files:
+        return {}
+    from magictunnel.capabilities.backend import Version  # most configs name none
+    from magictunnel.capabilities.base import Site
+    from magictunnel.capabilities.spill import Spills
+
+    def listed(name: str, one: Declaration) -> Listing:
+        site = Site(Path(one.path).absolute().parent, Secrets(), _nobody)
+        return Version(one.file, site, Spills(name)).listing
+
+    return {name: listed(name, one) for name, one in files.items()}
+
+
+async def _nobody(name: str, _arguments: Json, _request: object) -> Json:
+    raise RunError(f"{name} is not called: it is only looked at what there is")
 
 
 def _with_ours(saved: Mapping[str, Listing], config: Config) -> Mapping[str, Listing]:

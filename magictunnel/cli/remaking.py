@@ -21,7 +21,14 @@ from magictunnel.generators.write import to_text, write_file
 
 
 def begun(file: Path, *, force: bool) -> int:
-    """Write a first capability file; the exit code. Raises ConfigError: it is there already, or cannot be written."""
+    """Write a first capability file; the exit code.
+
+    Raises:
+        ConfigError: it is there already, or cannot be written, or not as it is called.
+    """
+    if file.suffix.lower() in (".json", ".jsonc"):
+        message = "what is written has comments, and is YAML"
+        raise ConfigError(message, file=str(file), hint=f"call it {file.with_suffix('.yaml')}")
     text = starter(str(file))
     parse(text, str(file))
     write_file(file, text, over=force)
@@ -40,7 +47,7 @@ def merged_into(files: Sequence[Path], output: Path, strategy: str, *, force: bo
         raise ConfigError(f"there is no strategy {strategy!r}", hint=f"use one of {', '.join(Strategy)}")
     here = output.absolute().parent
     parts = [Part(str(file), _content(file), os.path.relpath(file.absolute().parent, here)) for file in files]
-    result = merged(parts, Strategy(strategy))
+    result = merged(parts, Strategy(strategy), output.stem)
     comment = [f"Made of {', '.join(file.name for file in files)} by magictunnel capabilities merge."]
     text = to_text(result.content, str(output), comment)
     parse(text, str(output))

@@ -71,7 +71,7 @@ async def opened(
     config = load_config(path)
     for problem in config.problems if tell_problems else ():
         say(f"skipped: {problem}", "yellow")
-    if not (config.servers or config.problems or config.declared):
+    if not (config.servers or config.problems or config.declared or config.capabilities):
         say(f"note: {config.file} names no servers (add one under mcpServers)", "yellow")
     secrets = own_secrets()
     start_logging("error", secrets.mask)

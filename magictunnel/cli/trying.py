@@ -34,11 +34,20 @@ async def shown(path: Path, *, as_json: bool) -> int:
     """Show the tools of a file and how they run; the exit code."""
     file = await run_sync(read_file, path)
     if as_json:
-        show_json([{"name": tool.name, "runs": how(tool), "inputSchema": tool.input_schema} for tool in file.tools])
+        show_json([_facts(tool) for tool in file.tools])
     else:
-        rows = [(tool.name, how(tool), tool.description.partition("\n")[0]) for tool in file.tools]
+        rows = [(tool.name, how(tool), _described(tool)) for tool in file.tools]
         show_rows(("tool", "runs", "description"), rows)
     return 0
+
+
+def _facts(tool: Tool) -> Json:
+    return {"name": tool.name, "runs": how(tool), "enabled": tool.enabled, "inputSchema": tool.input_schema}
+
+
+def _described(tool: Tool) -> str:
+    """The first line of its description, behind whether it is offered at all."""
+    return ("" if tool.enabled else "(disabled) ") + tool.description.partition("\n")[0]
 
 
 async def tried(path: Path, name: str, words: Sequence[str], *, dry_run: bool, as_json: bool) -> int:

@@ -13,6 +13,7 @@ from typing import Annotated, NamedTuple
 import typer
 
 from magictunnel.admin.reach import Running
+from magictunnel.capabilities.declared import declared
 from magictunnel.catalog.model import Entry, Visibility
 from magictunnel.catalog.visibility import Rules
 from magictunnel.cli.change import changed
@@ -86,7 +87,7 @@ async def _done(names: Sequence[str], path: Path | None, way: _Way) -> int:
     if unknown := _unknown(names, there, config):
         raise _refusal(unknown[0], there, config)
     meant = list(dict.fromkeys(_public(name, there, config) for name in names))
-    servers = [name for name in meant if way.switch and name in _servers(config) and not there.named(name)]
+    servers = [name for name in meant if way.switch and name in _switchable(config) and not there.named(name)]
     codes = [await _rewritten(file, there, [name for name in meant if way.is_ruled(name, servers, config)], way)]
     if way.switch is not None:
         codes += [await way.switch(file, name) for name in servers]
@@ -103,7 +104,11 @@ def _public(name: str, there: Known, config: Settings) -> str:
 
 
 def _servers(config: Settings) -> set[str]:
-    """The servers of a config, those that cannot be used too."""
+    """The servers of a config, those that cannot be used too, and the capability files, which are not switched."""
+    return _switchable(config) | set(declared(config).files)
+
+
+def _switchable(config: Settings) -> set[str]:
     return {*config.servers, *(problem.server for problem in config.problems if problem.server)}
 
 
@@ -115,7 +120,7 @@ def _unknown(names: Sequence[str], there: Known, config: Settings) -> list[str]:
 
 def _is_enough(names: Sequence[str], there: Known, config: Settings, way: _Way) -> bool:
     """Whether all is known that there is to know of `names`."""
-    switched = _servers(config) if way.switch else set[str]()
+    switched = _switchable(config) if way.switch else set[str]()
     looked_up = [name for name in names if way.is_ruled(name, switched, config)]
     found = [there.accepted(name) or any(fits(name, entry) for entry in there.entries) for name in looked_up]
     return all(found) or not (there.unseen or _unknown(names, there, config))

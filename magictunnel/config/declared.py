@@ -29,6 +29,11 @@ def capability_files(patterns: Iterable[str], folder: Path) -> tuple[str, ...]:
     return tuple(islice(found, MAX_FILES))
 
 
+def unmatched(patterns: Iterable[str], folder: Path) -> list[str]:
+    """The globs among `patterns` that name no file now, seen from `folder`."""
+    return [pattern for pattern in patterns if _is_glob(pattern) and not capability_files([pattern], folder)]
+
+
 def capability_folders(patterns: Iterable[str], folder: Path) -> list[Path]:
     """The folders in which `patterns` begin to look, seen from `folder`."""
     return [folder / _fixed(pattern) for pattern in patterns]

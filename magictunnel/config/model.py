@@ -142,7 +142,7 @@ class Problem(Frozen):
 
     @property
     def _place(self) -> str:
-        return f"{self.file}:{self.line}: " if self.line else ""
+        return ":".join(str(part) for part in (self.file, self.line) if part) + ": " if self.file else ""
 
     @property
     def _told(self) -> str:

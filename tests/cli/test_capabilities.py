@@ -72,7 +72,34 @@ def test_the_first_file_is_called_as_one_likes_and_written_once() -> None:
     assert "capabilities test other.yaml" in (run("init", "other.yaml").stdout + Path("other.yaml").read_text("utf-8"))
 
 
+def test_a_first_file_with_comments_is_not_called_json() -> None:
+    assert refusal(run("init", "x.json")) == "x.json: what is written has comments, and is YAML (call it x.yaml)"
+    assert not Path("x.json").exists()
+
+
 # --- validate and list
+
+
+def test_a_disabled_tool_is_marked_and_not_counted() -> None:
+    put("a.yaml", GOOD + "    enabled: false\n")
+    assert told(run("list", "a.yaml")) == "a\ta.yaml\t0\t0\t0\t0\t\n"
+    assert json.loads(told(run("list", "a.yaml", "--json")))[0]["tools"][0]["enabled"] is False
+    assert told(run("test", "a.yaml")) == "greet\tcommand echo\t(disabled) Greet somebody.\n"
+
+
+def test_a_glob_of_the_config_that_names_no_file_is_noted() -> None:
+    put("magictunnel-config.yaml", "capabilities: [cups/*.yaml]")
+    note = "note: capabilities: no file matches cups/*.yaml"
+    assert run("list").stderr.splitlines()[0] == note
+    result = CliRunner().invoke(app, ["check"])
+    assert (result.exit_code, result.stderr) == (0, note + "\n")
+
+
+def test_of_a_file_that_is_not_there_the_path_is_told() -> None:
+    put("magictunnel-config.yaml", "capabilities: [sub/gone.yaml]")
+    result = CliRunner().invoke(app, ["check"])
+    assert result.exit_code == 1
+    assert "sub/gone.yaml: there is no such file (check the path)" in result.stdout
 
 
 def test_every_file_is_judged_by_itself() -> None:
@@ -151,7 +178,7 @@ def test_a_list_has_what_each_file_declares() -> None:
     put("a.yaml")
     assert told(run("list", "a.yaml")) == "a\ta.yaml\t1\t0\t0\t0\t\n"
     facts = json.loads(told(run("list", "a.yaml", "--json")))
-    assert facts[0]["tools"] == [{"name": "greet", "runs": "command echo"}]
+    assert facts[0]["tools"] == [{"name": "greet", "runs": "command echo", "enabled": True}]
 
 
 # --- test
@@ -272,6 +299,35 @@ def test_a_secret_is_not_merged_into_another_file() -> None:
     assert "http.headers.X-Api-Key looks like a secret" in line
     assert "abcdef123456" not in line
     assert not Path("c.yaml").exists()
+
+
+def test_tools_that_call_each_other_do_so_in_the_new_file() -> None:
+    put("a.yaml")
+    schema = "{type: object, properties: {name: {type: string}}}"
+    put("b.yaml", f"tools: [{{name: again, description: D., inputSchema: {schema}, mcp: {{tool: a__greet}}}}]")
+    result = run("merge", "a.yaml", "b.yaml", "-o", "both.yaml")
+    assert result.stderr == "note: tool 'again' calls 'a__greet' by its new name, 'both__greet'\n"
+    put("magictunnel-config.yaml", "capabilities: [both.yaml]")
+    result = CliRunner().invoke(app, ["call", "both__again", "name=you"])
+    assert (result.exit_code, result.stdout) == (0, "hello you 1\n")
+
+
+def test_a_file_that_would_lie_out_of_the_new_folder_is_told_where_it_stands() -> None:
+    Path("sub/docs").mkdir(parents=True)
+    put("sub/a.yaml", "resources: [{uri: 'a://b', name: b, directory: docs}]")
+    line = refusal(run("merge", "sub/a.yaml", put("b.yaml"), "-o", "new/c.yaml"))
+    assert line.startswith("sub/a.yaml: directory 'docs' would lie out of the folder of the new file")
+    assert "beside sub/a.yaml" in line
+    assert run("merge", "sub/a.yaml", "b.yaml", "-o", "c.yaml").exit_code == 0
+
+
+def test_steps_that_run_and_those_that_are_skipped_are_told() -> None:
+    steps = "[{name: a, command: [echo, x]}, {name: b, depends_on: [a], when: 'steps.a == \"y\"', command: [echo, z]}]"
+    put("s.yaml", f"tools: [{{name: s, description: D., steps: {steps}}}]")
+    result = run("test", "s.yaml", "s")
+    assert result.exit_code == 0
+    assert '> step b (after a; when steps.a == "y")' in result.stderr
+    assert "2/2 b: skipped (its `when` does not hold)" in result.stderr
 
 
 # --- migrate

@@ -321,6 +321,26 @@ def test_what_is_wrong_in_the_config_is_told_with_its_place(tmp_path: Path) -> N
     assert "none.json" in " ".join(rows(result, name)["config"])
 
 
+def test_a_capability_file_is_read_and_nothing_in_it_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NOBODY_SETS_THIS", raising=False)
+    tools = "tools: [{name: touch, description: D., command: [touch, ran], annotations: {readOnlyHint: true}}]"
+    (tmp_path / "own.yaml").write_text(tools, "utf-8")
+    (tmp_path / "api.yaml").write_text("auth: {a: {type: bearer, token: '${NOBODY_SETS_THIS}'}}", "utf-8")
+    (tmp_path / "bad.yaml").write_text("instructions: x\ntols: []", "utf-8")
+    config = yaml_file(tmp_path / "c.yaml", {}, below="capabilities: [own.yaml, api.yaml, bad.yaml]")
+
+    result = run("-c", config)
+
+    assert result.exit_code == 1
+    assert rows(result, "own") == {"read": ["ok", str(tmp_path / "own.yaml")], "list": ["ok", "1 tool"]}
+    assert rows(result, "api")["resolve"] == ["failed", "${NOBODY_SETS_THIS} in auth.a.token is not set"]
+    assert rows(result, "api")["next"][1] == f"edit {tmp_path / 'api.yaml'}"
+    assert rows(result, "bad")["next"][-1] == f"edit {tmp_path / 'bad.yaml'}:2"
+    assert not (tmp_path / "ran").exists()
+    assert run("own", "-c", config).exit_code == 0
+    assert run("api", "-c", config, "--json").exit_code == 1
+
+
 @pytest.mark.parametrize(
     ("args", "line"),
     [

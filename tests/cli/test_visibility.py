@@ -184,6 +184,19 @@ def test_a_server_is_switched_as_by_servers(config: Path) -> None:
     assert config.read_text("utf-8") == before
 
 
+def test_a_capability_file_is_seen_as_rules_say(tmp_path: Path) -> None:
+    text = "tools: [{name: one, description: D., command: [date]}, {name: two, description: D., command: [date]}]"
+    (tmp_path / "own.yaml").write_text(text, "utf-8")
+    config = yaml_file(tmp_path / "c.yaml", {}, below="capabilities: [own.yaml]")
+
+    assert told(run("disable", "own", "-c", config))[0] == "own: disabled (2 tools)"
+    assert listed(config) == {}
+    assert told(run("enable", "own", "-c", config))[0] == "own: enabled (2 tools)"
+    assert told(run("hide", "own", "-c", config))[0] == "own: search-only (2 tools)"
+    assert told(run("show", "own__one", "-c", config))[0] == "own__one: listed, was search-only"
+    assert listed(config) == {"own__one": "listed", "own__two": "search-only"}
+
+
 def test_a_server_that_a_rule_disables_loses_the_rule(tmp_path: Path) -> None:
     config = yaml_file(tmp_path / "c.yaml", {"git": entry(GIT, tmp_path)}, below="visibility: {git: disabled}")
 

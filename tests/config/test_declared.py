@@ -44,3 +44,9 @@ def test_a_config_knows_its_capability_files_and_what_is_in_them(tmp_path: Path)
     assert config.files == (str(tmp_path / "config.yaml"), there, gone)
     assert dict(config.digests)[there] == hashlib.sha256(b"tools: []\n").hexdigest()
     assert dict(config.digests)[gone] is None
+
+
+def test_a_glob_that_matches_nothing_is_noted(tmp_path: Path) -> None:
+    _write(tmp_path, "c/a.yaml")
+    (tmp_path / "config.yaml").write_text("capabilities: [c/*.yaml, cups/*.yaml, gone.yaml]\n")
+    assert load(tmp_path / "config.yaml").notes == ("capabilities: no file matches cups/*.yaml",)

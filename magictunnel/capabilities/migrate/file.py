@@ -117,6 +117,8 @@ def _tool(given: Json, where: str, vault: Vault, result: Migrated) -> Json:
     ran = way(kind, Old(name, f"{place}.config", config, schema, fill, vault, result))
     for unknown in dict.fromkeys(fill.unknown):
         result.note(f"{where}: {unknown} is no argument, and stays as it is written")
+    for added in fill.added:
+        result.note(f"{where}: {added} was in no inputSchema, and is an argument now, for it has a default")
     _lose_keys(given, core, execution, access, where, result)
     tool: Json = {"name": name} | ({"title": str(given["title"])} if given.get("title") else {})
     tool["description"] = str(core.get("description") or given.get("description") or "")
@@ -164,9 +166,15 @@ def _lose_keys(given: Json, core: Json, execution: Json, access: Json, where: st
 
 def _annotations(given: Json, where: str, result: Migrated) -> Json:
     found = _mapping(given, "annotations")
-    hints = {key: str(found[key]).lower() == "true" for key in _HINTS if key in found}
-    known = {*_HINTS, *_ORIGIN}
-    result.lose_rest(f"{where}.annotations", found, known, "only MCP's own hints are annotations")
+    hints: Json = {}
+    for key in _HINTS:
+        if (said := str(found.get(key, "")).lower()) in ("true", "false"):
+            hints[key] = said == "true"
+        elif key in found:
+            result.lose(f"{where}.annotations.{key}", "it is neither true nor false")
+    if origins := sorted(_ORIGIN & set(found)):
+        result.note(f"annotations that only say where tools come from are left out: {', '.join(origins)}")
+    result.lose_rest(f"{where}.annotations", found, {*_HINTS, *_ORIGIN}, "only MCP's own hints are annotations")
     return {"annotations": hints} if hints else {}
 
 

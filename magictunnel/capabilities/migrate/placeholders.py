@@ -25,6 +25,8 @@ class Placeholders:
         self._properties: Json = schema.setdefault("properties", {})
         self.unknown: list[str] = []
         """Names that are no arguments; they stay text, as they did."""
+        self.added: list[str] = []
+        """Those that were no arguments and have a default, which are arguments now."""
 
     def of(self, template: Any) -> Any:
         """A template of ours for one of the ancestor's.
@@ -43,6 +45,9 @@ class Placeholders:
             return found[0]
         inner = found["double"] or found["single"]
         path = _PATH.fullmatch(inner)
+        if path is not None and path["name"] not in self._properties and path["default"] is not None:
+            self._properties[path["name"]] = {}
+            self.added.append(path["name"])
         if path is None or path["name"] not in self._properties:
             return self._unknown(found, inner, is_path=path is not None)
         if path["name"] in _LITERAL.split():

@@ -165,10 +165,10 @@ def _allow_private(url: str, old: Old) -> None:
 
 def _body(old: Old) -> Json:
     """All arguments: that is what was sent."""
-    if not old.schema["properties"] or old.schema.get("additionalProperties"):
+    if not set(old.schema["properties"]) - set(old.fill.added) or old.schema.get("additionalProperties"):
         where = f"{old.where}.method"
         old.result.lose(where, "all arguments were sent; those that inputSchema does not name are not any more")
-    return {name: f"{{{{{name}}}}}" for name in old.schema["properties"]}
+    return {name: f"{{{{{name}}}}}" for name in old.schema["properties"] if name not in old.fill.added}
 
 
 def _attempts(old: Old, method: str) -> int:
