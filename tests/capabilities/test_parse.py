@@ -59,7 +59,7 @@ def test_short_forms_are_the_long_ones() -> None:
             4,
             "tools.0.annotations.readOnly: unknown key",
         ),
-        (TOOL + "    outputSchema: {type: sting}\n    command: [a]\n", 4, "'sting' is no type (did you mean 'string'?)"),
+        (TOOL + "    outputSchema: {type: sting}\n    command: [a]\n", 4, "no type (did you mean 'string'?)"),
         (TOOL.replace("type: string", "$ref: '#/$defs/x'") + "    command: [a]\n", 3, "'/$defs/x' does not exist"),
         (
             TOOL.replace("type: string", "$ref: 'http://127.0.0.1:1/x'") + "    command: [a]\n",
