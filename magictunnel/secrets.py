@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from magictunnel.errors import UnsetSecret, UnsetVariable
+from magictunnel.masks import masked, masked_end, masked_start
 
 SERVICE = "magictunnel"
 """Under which our secrets stand in a keyring."""
@@ -31,8 +33,14 @@ class Secrets:
         """From these variables, and what is `kept`; None: those of this process, and the keyring of this machine."""
         self._kept = _from_keyring if kept is None else kept
         self._environ = os.environ if environ is None else environ
-        self._given: set[str] = set()
-        self._pattern: re.Pattern[str] | None = None
+        self._given: frozenset[str] = frozenset()
+        self._above: Secrets | None = None
+
+    def apart(self) -> Secrets:
+        """The same, which hides only what it gives out itself from now on; that is hidden here, too."""
+        other = Secrets(self._environ, self._kept)
+        other._above = self
+        return other
 
     def expand(self, text: str, where: str, own: Mapping[str, str] | None = None) -> str:
         """`text` with `${VAR}`, `${env:VAR}`, `${VAR:-default}` (from `own` first) and `${keyring:NAME}` resolved.
@@ -67,15 +75,32 @@ class Secrets:
 
     def remember(self, secret: str) -> None:
         """Have `mask` hide this value from now on, and each line of it."""
-        new = {part for part in (secret, *secret.splitlines()) if len(part) >= _SHORTEST_SECRET} - self._given
-        if new:
-            self._given |= new
-            longest_first = sorted(self._given, key=len, reverse=True)
-            self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+        self._given |= {part for part in (secret, *secret.splitlines()) if len(part) >= _SHORTEST_SECRET}
+        if self._above is not None:
+            self._above.remember(secret)
 
     def mask(self, text: str) -> str:
-        """`text` with every value ever given out replaced by `***`."""
-        return self._pattern.sub("***", text) if self._pattern else text
+        """`text` with every value ever given out replaced by `***`, also where it is escaped (JSON, URLs, HTML)."""
+        return masked(text, self._given)
+
+    def mask_start(self, text: str) -> str:
+        """The same of the beginning of a longer text, at whose end a part of a secret may stand."""
+        return masked_start(text, self._given)
+
+    def mask_end(self, text: str) -> str:
+        """The same of the end of a longer text, at whose beginning a part of a secret may stand."""
+        return masked_end(text, self._given)
+
+    def mask_json(self, value: Any) -> Any:
+        """JSON with every value ever given out replaced in its texts, names and numbers."""
+        if isinstance(value, dict):
+            return {self.mask(key): self.mask_json(one) for key, one in value.items()}
+        if isinstance(value, list):
+            return [self.mask_json(one) for one in value]
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            return value
+        hidden = self.mask(str(value))
+        return value if hidden == str(value) else hidden
 
 
 def _from_keyring(name: str, where: str) -> str:

@@ -23,7 +23,8 @@ MISSING: Final = "missing"
 RAISED: Final = "raised"
 
 _FRAMES = 10
-_LONGEST = 500
+LONGEST: Final = 64 * 1024
+"""Characters of an error; whoever hides secrets in it cuts it to what is told."""
 
 Answer = tuple[str, bytes]
 
@@ -97,7 +98,7 @@ def _raised(error: BaseException) -> Answer:
 
 def _told(error: str, where: str) -> Answer:
     line = " ".join(error.split()).removesuffix(":")
-    return RAISED, json.dumps([line[:_LONGEST], where]).encode()
+    return RAISED, json.dumps([line[:LONGEST], where]).encode()
 
 
 def main() -> None:

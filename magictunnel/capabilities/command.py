@@ -14,7 +14,7 @@ from magictunnel.capabilities.code import code_in
 from magictunnel.capabilities.environment import encoded, environment, expanded, filling, plain_text
 from magictunnel.capabilities.expression import MISSING, Absent, BadExpression, Scope, as_text, filled
 from magictunnel.capabilities.model import Command
-from magictunnel.capabilities.process import Ended, Plan, finished
+from magictunnel.capabilities.process import Ended, Plan, finished, hidden
 from magictunnel.capabilities.progress import Progress
 from magictunnel.errors import RunError
 from magictunnel.secrets import Secrets
@@ -128,17 +128,10 @@ def folder(written: str | None, site: Site, where: str) -> Path:
 def outcome(ended: Ended, plan: Plan, secrets: Secrets, content_type: str) -> Output:
     """What a process that wrote its answer to stdout came to."""
     if ended.is_cut and ended.out:
-        return Output(masked(ended.out, secrets), content_type, is_cut=True)
+        return Output(hidden(ended.out, secrets.mask_start), content_type, is_cut=True)
     if ended.is_cut:
         failed = f"wrote more than {plan.max_output} bytes to stderr, and was ended"
-        return Output(masked(ended.reason, secrets), _PLAIN_TEXT, failed=failed)
+        return Output(ended.reason(secrets), _PLAIN_TEXT, failed=failed)
     if ended.failure:
-        return Output(masked(ended.reason, secrets), _PLAIN_TEXT, failed=ended.failure)
-    return Output(masked(ended.out, secrets), content_type)
-
-
-def masked(text: bytes, secrets: Secrets) -> bytes:
-    """What a process wrote, without secrets of ours; bytes that are no text stay as they are."""
-    readable = text.decode("utf-8", "surrogateescape")
-    hidden = secrets.mask(readable)
-    return text if hidden is readable else hidden.encode("utf-8", "surrogateescape")
+        return Output(ended.reason(secrets), _PLAIN_TEXT, failed=ended.failure)
+    return Output(hidden(ended.out, secrets.mask), content_type)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
@@ -25,6 +26,8 @@ _EARLY = 30.0
 _UNTOLD = 300.0
 """Seconds that a token is kept whose end is not told."""
 _LONGEST = 24 * 60 * 60.0
+UNSENDABLE = re.compile(r"[^\t\x20-\x7e\xa0-\xff]")
+"""What no header may hold: line ends, other controls, and what is not in Latin-1."""
 
 Post = Callable[[str, str, Mapping[str, str], bytes], Awaitable[tuple[int, bytes]]]
 """`(name of the credential, URL, headers, body)` -> status and body. Raises RunError."""
@@ -117,9 +120,9 @@ class Credentials:
                 value = self._secrets.expand(reference, where)
         except UnsetVariable as error:
             raise RunError(error.message, hint=error.hint) from error
-        if any(sign in value for sign in "\r\n\0") or not _is_latin(value):
+        if UNSENDABLE.search(value):
             raise RunError(
-                f"{where} is no secret that can be sent: it has a line end, or is not in Latin-1",
+                f"{where} is no secret that can be sent: it has a line end or another control, or is not in Latin-1",
                 hint="set it anew, without a line end",
             )
         return value
@@ -149,7 +152,7 @@ class Credentials:
                 status, body = await self._post(name, url, headers | dict(access.headers), urlencode(form).encode())
         except TimeoutError as error:
             raise RunError(f"auth.{name}: no token within {TOKEN_TIMEOUT:g} s", hint="try again later") from error
-        text, lasts = _read(name, status, body)
+        text, lasts = _read(name, status, body, self._secrets.mask)
         self._secrets.remember(text)
         return text, lasts
 
@@ -168,7 +171,7 @@ def _api_key(key: ApiKey, value: str) -> Access:
             return Access(cookies=((key.name, value),), hidden=(value,))
 
 
-def _read(name: str, status: int, body: bytes) -> tuple[str, float]:
+def _read(name: str, status: int, body: bytes, mask: Callable[[str], str]) -> tuple[str, float]:
     """The token in an answer, and the seconds for which it may be used. Raises RunError: there is none."""
     try:
         answer = json.loads(body)
@@ -178,7 +181,7 @@ def _read(name: str, status: int, body: bytes) -> tuple[str, float]:
     text = told.get("access_token")
     if status != 200 or not isinstance(text, str) or not text.isascii() or not text.isprintable() or not text:
         why = told.get("error")
-        reason = f"{status}, {why[:80]}" if isinstance(why, str) else str(status)
+        reason = f"{status}, {mask(why)[:80]}" if isinstance(why, str) else str(status)
         raise RunError(
             f"auth.{name}: no token was given (answer: {reason})",
             hint=f"check `client_id`, `client_secret`, `scopes` and `token_url` of auth.{name}",
@@ -192,11 +195,3 @@ def _lasts(told: object) -> float:
     except ValueError:
         seconds = _UNTOLD
     return min(seconds, _LONGEST) - _EARLY
-
-
-def _is_latin(text: str) -> bool:
-    try:
-        text.encode("latin-1")
-    except UnicodeEncodeError:
-        return False
-    return True

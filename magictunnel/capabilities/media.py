@@ -77,6 +77,12 @@ def decoded(body: bytes, content_type: str) -> str:
         return body.decode("utf-8-sig", "replace")
 
 
+def has_charset(content_type: str) -> bool:
+    """Whether another charset than UTF-8 is told."""
+    charset = _CHARSET.search(content_type)
+    return charset is not None and charset[1].lower() not in ("utf-8", "utf8", "us-ascii")
+
+
 def text_block(text: str) -> Json:
     """A content block."""
     return {"type": "text", "text": text}

@@ -18,6 +18,7 @@ from anyio.abc import ByteReceiveStream, Process
 from magictunnel.capabilities.limits import IS_LINUX, limited
 from magictunnel.capabilities.progress import Progress
 from magictunnel.errors import RunError
+from magictunnel.secrets import Secrets
 from magictunnel.wire.guard import Guard
 from magictunnel.wire.process import Started, ended, exited, start
 
@@ -72,10 +73,11 @@ class Ended:
             return f"was ended by {_signal_name(-self.code)}"
         return f"exited with {self.code}" if self.code else ""
 
-    @property
-    def reason(self) -> bytes:
-        """The end of what it said about it: on stderr, if anything."""
-        return _tail(self.talk if self.talk.strip() else self.out)
+    def reason(self, secrets: Secrets) -> bytes:
+        """The end of what it said about it (on stderr, if anything), without secrets of ours."""
+        if not self.talk.strip():
+            return _tail(hidden(self.out, secrets.mask_start if self.is_cut else secrets.mask))
+        return _tail(hidden(self.talk, secrets.mask if len(self.talk) < KEPT else secrets.mask_end))
 
 
 async def finished(plan: Plan, guard: Guard, progress: Progress) -> Ended:
@@ -185,6 +187,13 @@ async def _feed(process: Process, text: bytes) -> None:
         if text:
             await process.stdin.send(text)
         await process.stdin.aclose()
+
+
+def hidden(text: bytes, mask: Callable[[str], str]) -> bytes:
+    """What a process wrote, without what `mask` hides; bytes that are no text stay as they are."""
+    readable = text.decode("utf-8", "surrogateescape")
+    masked = mask(readable)
+    return text if masked == readable else masked.encode("utf-8", "surrogateescape")
 
 
 def _tail(text: bytes) -> bytes:

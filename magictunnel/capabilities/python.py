@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
 
 from magictunnel.capabilities import called
 from magictunnel.capabilities.base import DEFAULT_MAX_OUTPUT, Output, Site, Tell, silent
-from magictunnel.capabilities.command import folder, masked, outcome
+from magictunnel.capabilities.command import folder, outcome
 from magictunnel.capabilities.environment import environment, filling
 from magictunnel.capabilities.expression import Scope
 from magictunnel.capabilities.model import Python
-from magictunnel.capabilities.process import Ended, Plan, finished
+from magictunnel.capabilities.process import Ended, Plan, finished, hidden
 from magictunnel.capabilities.progress import Progress
 from magictunnel.catalog.model import Json
 from magictunnel.errors import RunError
@@ -20,6 +19,8 @@ from magictunnel.secrets import Secrets
 from magictunnel.wire.codec import loads
 
 _PLAIN_TEXT = "text/plain; charset=utf-8"
+_LONGEST_TOLD = 500
+"""Characters told of an error."""
 
 
 async def run_python(python: Python, scope: Scope, site: Site, tell: Tell = silent) -> Output:
@@ -72,32 +73,21 @@ def _answered(kind: str, said: bytes, python: Python, secrets: Secrets) -> Outpu
     if kind == called.MISSING:
         raise RunError(said.decode(), hint=f"correct `function` ({python.function}), or `path`")
     if kind == called.RAISED:
-        error, where = map(secrets.mask, loads(said))
-        return Output(where.encode("utf-8", "replace"), _PLAIN_TEXT, failed=error)
-    hidden = masked(said, secrets)
+        error, where = loads(said)
+        told = (secrets.mask if len(error) < called.LONGEST else secrets.mask_start)(error)[:_LONGEST_TOLD]
+        return Output(secrets.mask(where).encode("utf-8", "replace"), _PLAIN_TEXT, failed=told)
+    shown = hidden(said, secrets.mask)
     if kind == called.VALUE:
         value = loads(said)
-        # With characters escaped, a secret does not look like one.
-        return Output(value=_hidden(value, secrets) if hidden is not said or b"\\" in said else value)
-    return Output(hidden, _PLAIN_TEXT if kind == called.TEXT else "application/octet-stream")
-
-
-def _hidden(value: Any, secrets: Secrets) -> Any:
-    """JSON without secrets of ours in its texts."""
-    if isinstance(value, str):
-        return secrets.mask(value)
-    if isinstance(value, list):
-        return [_hidden(one, secrets) for one in value]
-    if isinstance(value, dict):
-        return {secrets.mask(key): _hidden(one, secrets) for key, one in value.items()}
-    return value
+        return Output(value=value if shown is said else secrets.mask_json(value))
+    return Output(shown, _PLAIN_TEXT if kind == called.TEXT else "application/octet-stream")
 
 
 def _broken_off(ended: Ended, plan: Plan, kind: str, said: bytes, secrets: Secrets) -> Output:
     """Of one that did not come to answer, or not to the end of its answer."""
     if ended.is_cut and said:
         content_type = "application/octet-stream" if kind == called.BYTES else _PLAIN_TEXT
-        return Output(masked(said, secrets), content_type, is_cut=True)
+        return Output(hidden(said, secrets.mask_start), content_type, is_cut=True)
     if ended.is_cut or ended.failure:
         return outcome(ended, plan, secrets, "")
-    return Output(masked(ended.reason, secrets), _PLAIN_TEXT, failed="ended before the function returned")
+    return Output(ended.reason(secrets), _PLAIN_TEXT, failed="ended before the function returned")

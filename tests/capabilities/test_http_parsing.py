@@ -51,6 +51,23 @@ def test_what_is_not_packed_is_told_or_little(encoding: str, data: bytes) -> Non
         return
 
 
+def test_packed_bytes_with_nothing_in_them_are_not_unpacked_for_ever() -> None:
+    inflater = Inflater("gzip", 1 << 30)
+
+    assert list(inflater.feed(gzip.compress(b"") * 50 + gzip.compress(b"x"))) == [b"x"]
+    with pytest.raises(Unreadable, match="nothing in it"):
+        list(inflater.feed(gzip.compress(b"") * 60))
+
+
+def test_no_more_packed_bytes_are_taken_than_unpacked_ones_are_wanted() -> None:
+    inflater = Inflater("gzip", 1_000)
+    name_without_end = b"\x1f\x8b\x08\x08" + bytes(6) + b"x" * 40_000
+
+    assert list(inflater.feed(name_without_end)) == []
+    with pytest.raises(Unreadable, match="than is read"):
+        list(inflater.feed(b"x" * 40_000))
+
+
 @pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "gzip\r\nx"])
 def test_what_was_not_asked_for_is_not_unpacked(encoding: str) -> None:
     with pytest.raises(Unreadable, match="not asked for"):

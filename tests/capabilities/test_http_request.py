@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
@@ -184,8 +185,36 @@ def test_a_value_that_means_another_place_cannot_stand_in_a_path(value: Any) -> 
 
 
 def test_a_value_and_what_stands_around_it_cannot_make_up_what_one_may_not_be() -> None:
-    with pytest.raises(RunError, match="no part of a path"):
+    with pytest.raises(RunError, match="a would lead to another place, or to none, and cannot stand in a path"):
         made({"a": ["", None]}, url="/x/.{{a}}", path={"a": {"style": "label"}})
+
+
+@pytest.mark.parametrize(
+    ("url", "scope", "style"),
+    [
+        ("/compare/{{a}}..{{b}}", {"a": "x/", "b": "/y"}, {}),
+        ("/compare/{{a}}..{{b}}", {"a": "x%2f", "b": "%2fy"}, {}),
+        ("/x/{{a}}", {"a": ["", "/etc"]}, {"style": "label", "explode": True}),
+        ("/x/{{a}}", {"a": {"../": "x"}}, {}),
+        ("/x/{{a}}", {"a": {"..\\": "x"}}, {"explode": True}),
+        ("/x/{{a}}", {"a": "..;x"}, {}),
+    ],
+)
+def test_a_segment_climbs_however_it_is_put_together(url: str, scope: dict[str, Any], style: dict[str, Any]) -> None:
+    with pytest.raises(RunError, match="cannot stand in a path"):
+        made(scope, url=url, path={"a": style})
+
+
+@given(st.dictionaries(st.text("./%2ef\\;x", max_size=4), st.text("./%2ef\\;x", max_size=4), min_size=1, max_size=3))
+def test_no_object_leads_to_another_place(value: dict[str, str]) -> None:
+    styles: list[dict[str, Any]] = [{}, {"style": "label", "explode": True}, {"style": "matrix", "explode": True}]
+    for style in styles:
+        try:
+            path = made({"a": value}, url="/x/{{a}}", path={"a": style}).path
+        except RunError:
+            continue
+        decoded = unquote(unquote(path)).replace("\\", "/")
+        assert not {".", ".."} & set(decoded.split("/"))
 
 
 @pytest.mark.parametrize("value", [None, "absent"])
@@ -231,7 +260,7 @@ def test_headers_of_a_tool_take_the_place_of_those_of_the_file() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["a\r\nX: y", "a\nb", "a\rb", "a\0b", "\x1b[0m", "\u20ac", ["a", "b\r\n"], {"a\r\n": 1}]
+    "value", ["a\r\nX: y", "a\nb", "a\rb", "a\0b", "\x1b[0m", "\x85", "\x9f", "\u20ac", ["a", "b\r\n"], {"a\r\n": 1}]
 )
 def test_no_value_becomes_another_header(value: Any) -> None:
     with pytest.raises(RunError, match="header X-A cannot carry"):
@@ -242,6 +271,39 @@ def test_cookies_are_one_header_in_which_no_value_starts_another() -> None:
     request = made({"a": "x; admin=1", "b": ["1", "2"]}, url="/", cookies={"a": "{{a}}", "b": "{{b}}", "c": "{{gone}}"})
 
     assert request.lines == [("Cookie", "a=x%3B%20admin=1; b=1; b=2")]
+
+
+@given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=8), st.text("a;= ,"), max_size=3))
+def test_no_name_of_a_member_starts_another_cookie(value: dict[str, str]) -> None:
+    request = made({"a": value}, url="/", cookies={"a": "{{a}}", "session": "fixed"})
+
+    pairs = [pair.partition("=") for pair in dict(request.lines)["Cookie"].split("; ")]
+    assert [(unquote(name), unquote(one)) for name, _, one in pairs] == [*value.items(), ("session", "fixed")]
+    assert all(name.isascii() and not set(name) & set('()<>@,;:\\"/[]?={} \t') for name, _, _ in pairs)
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        {"query": {"x": "{{prefs}}", "admin": "no"}},
+        {"query": {"admin": "{{gone}}", "x": {"value": "{{prefs}}", "style": "form", "explode": True}}},
+        {"url": "/x?admin=no", "query": {"x": "{{prefs}}"}},
+        {"method": "POST", "form": {"x": "{{prefs}}", "admin": "no"}},
+        {"cookies": {"x": "{{prefs}}", "admin": "no"}},
+        {"query": {"x": {"value": "{{prefs}}", "style": "deepObject"}, "x[admin]": "no"}},
+    ],
+)
+@pytest.mark.parametrize("name", ["admin", "ADMIN"])
+def test_no_object_takes_a_name_that_the_file_gives_a_value(declared: dict[str, Any], name: str) -> None:
+    with pytest.raises(RunError, match=r"x has a member .* and the file gives that a value itself"):
+        made({"prefs": {name: "yes", "b": 1}}, **({"url": "/x"} | declared))
+
+    made({"prefs": {"b": 1}}, **({"url": "/x"} | declared))
+
+
+def test_a_list_of_a_name_is_that_name() -> None:
+    with pytest.raises(RunError, match="has a member"):
+        made({"x": {"admin[0]": "yes"}}, url="/x", query={"x": "{{x}}", "admin": "no"})
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,11 @@ _WITH_IPV4 = (IPv6Network("64:ff9b::/96"), IPv6Network("::/96"), IPv6Network("::
 """NAT64, and what came before mapped addresses: an IPv4 address stands in their last 32 bits."""
 _NOT_OURS = (IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"), IPv4Network("168.63.129.16/32"))
 """Global by their number, and yet of services next to the machine (the metadata of two clouds), or of relays."""
-_LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")
+_GIVEN_OUT = IPv6Network("2000::/3")
+"""All IPv6 addresses of the internet are among these."""
+_FOR_BOOKS = IPv6Network("3fff::/20")
+_ISATAP = frozenset({0x0000_5EFE, 0x0200_5EFE})
+"""What stands before an IPv4 address in the last 64 bits."""
 _LEAST_WAIT = 2.0
 """Seconds that each of several addresses is given at least."""
 
@@ -33,7 +37,7 @@ def is_public(address: Address) -> bool:
         inner = _ipv4_in(address)
         if inner is not None:
             return is_public(inner)
-        if address in _LOCAL_NAT64 or address.is_site_local:
+        if address not in _GIVEN_OUT or address in _FOR_BOOKS or _is_of_private_site(address):
             return False
     elif any(address in network for network in _NOT_OURS):
         return False
@@ -51,6 +55,12 @@ def _ipv4_in(address: IPv6Address) -> IPv4Address | None:
     if any(address in network for network in _WITH_IPV4):
         return IPv4Address(int(address) & 0xFFFFFFFF)
     return None
+
+
+def _is_of_private_site(address: IPv6Address) -> bool:
+    """Whether packets for `address` come, through a tunnel within a site, to an IPv4 address that is not public."""
+    before, last = divmod(int(address) & 0xFFFF_FFFF_FFFF_FFFF, 1 << 32)
+    return before in _ISATAP and not is_public(IPv4Address(last))
 
 
 async def resolved(host: str, port: int) -> list[str]:

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from magictunnel.capabilities.expression import MISSING, as_text
-from magictunnel.capabilities.http.styles import query_pairs
+from magictunnel.capabilities.http.names import pairs_of
+from magictunnel.capabilities.http.styles import Pair, query_pairs
 from magictunnel.capabilities.requests import FilePart, Http, Part, Style
 from magictunnel.errors import RunError
 
@@ -51,11 +52,11 @@ def _json(http: Http, value: Any) -> Body | None:
 
 def _form(http: Http, part: FillPart) -> Body | None:
     assert http.form is not None
-    pairs = [
-        f"{key}={value}"
-        for name, one in http.form.items()
-        for key, value in query_pairs(name, part(one, f"form.{name}"), one.style, one.explode, reserved=False)
-    ]
+
+    def written(name: str, one: Part) -> list[Pair]:
+        return query_pairs(name, part(one, f"form.{name}"), one.style, one.explode, reserved=False)
+
+    pairs = [f"{key}={value}" for key, value in pairs_of(http.form, written)]
     return Body("&".join(pairs).encode(), http.content_type or _FORM) if pairs else None
 
 

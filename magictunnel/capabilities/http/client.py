@@ -187,10 +187,11 @@ def _all_headers(built: Built) -> list[tuple[str, str]]:
 
 async def _read(built: Built, response: httpcore2.Response, limit: int, watch: Watch | None) -> Answer:
     headers = tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.headers)
-    answer = Answer(built, response.status, _reason(response), headers, b"")
+    answer = Answer(built, response.status, _reason(built, response), headers, b"")
     take = watch(answer) if watch is not None and response.status < 300 else None
     body = bytearray()
-    async for piece in _inflated(response, answer.header("content-encoding")):
+    inflater = Inflater(answer.header("content-encoding"), limit)
+    async for piece in _inflated(response, inflater):
         room = limit - len(body)
         body += piece[:room]
         if take is not None:
@@ -200,20 +201,19 @@ async def _read(built: Built, response: httpcore2.Response, limit: int, watch: W
     return replace(answer, body=bytes(body))
 
 
-async def _inflated(response: httpcore2.Response, encoding: str) -> AsyncIterator[bytes]:
-    inflater = Inflater(encoding)
+async def _inflated(response: httpcore2.Response, inflater: Inflater) -> AsyncIterator[bytes]:
     async for chunk in response.aiter_stream():
         for piece in inflater.feed(chunk):
             yield piece
 
 
-def _reason(response: httpcore2.Response) -> str:
+def _reason(built: Built, response: httpcore2.Response) -> str:
     """The words that belong to the status; those that were sent may say anything."""
     try:
         return HTTPStatus(response.status).phrase
     except ValueError:
         told = response.extensions.get("reason_phrase", b"")
-        return "".join(filter(str.isprintable, told.decode("latin-1")))[:40]
+        return built.mask("".join(filter(str.isprintable, told.decode("latin-1"))))[:40]
 
 
 def _no_answer(built: Built, error: Exception) -> NoAnswer:
@@ -221,16 +221,16 @@ def _no_answer(built: Built, error: Exception) -> NoAnswer:
     if isinstance(error, httpcore2.ConnectTimeout):
         return NoAnswer(f"{host} cannot be reached: no connection within {CONNECT_TIMEOUT:g} s", hint=_REACH)
     if isinstance(error, httpcore2.ConnectError):
-        return NoAnswer(f"{host} cannot be reached: {_why(error)}", hint=_REACH)
+        return NoAnswer(f"{host} cannot be reached: {_why(built, error)}", hint=_REACH)
     if isinstance(error, httpcore2.TimeoutException):
         return NoAnswer(f"{built.told}: nothing came for {SILENCE_TIMEOUT:g} s", hint="try again later")
-    return NoAnswer(f"{built.told}: the answer broke off: {_why(error)}", hint="try again later")
+    return NoAnswer(f"{built.told}: the answer broke off: {_why(built, error)}", hint="try again later")
 
 
 _REACH = "check that it is up, and `url` in the capability file"
 
 
-def _why(error: BaseException) -> str:
+def _why(built: Built, error: BaseException) -> str:
     """The words of what lies at the root of `error`, in one line."""
     words = str(error)
     root = error.__context__  # the pool cuts off what was the cause
@@ -240,4 +240,4 @@ def _why(error: BaseException) -> str:
         elif isinstance(root, OSError):
             words = root.strerror or words
         root = root.__cause__ or root.__context__
-    return " ".join(words.split())[:_MAX_TOLD] or type(error).__name__
+    return built.mask(" ".join(words.split()))[:_MAX_TOLD] or type(error).__name__

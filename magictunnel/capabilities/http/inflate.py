@@ -8,6 +8,12 @@ from collections.abc import Iterator
 ACCEPTED = "gzip, deflate"
 """What we say that we can read."""
 _PIECE = 64 * 1024
+_SLICE = 8 * 1024
+"""Bytes undone at once: what follows the end of a member is copied, and there may be many."""
+_MOST_EMPTY = 100
+"""Members with nothing in them."""
+_OVERHEAD = 64 * 1024
+"""Bytes by which packed may be more than unpacked."""
 _ANY_HEADER = 32 + zlib.MAX_WBITS
 """Of gzip or zlib, whichever it is."""
 
@@ -19,8 +25,8 @@ class Unreadable(ValueError):
 class Inflater:
     """Undoes one `Content-Encoding`; there may be no other below it."""
 
-    def __init__(self, encoding: str) -> None:
-        """Raises Unreadable: that is none which we can undo."""
+    def __init__(self, encoding: str, limit: int) -> None:
+        """`limit`: bytes that are wanted, unpacked. Raises Unreadable: that is no encoding which we can undo."""
         self._encoding = encoding.strip().lower()
         if self._encoding not in ("", "identity", "gzip", "x-gzip", "deflate"):
             raise Unreadable(f"it is encoded as {encoding[:40]!r}, which was not asked for")
@@ -29,6 +35,10 @@ class Inflater:
         self._start = b""
         """What came before it is known which sort of deflate this is."""
         self._is_known = self._encoding != "deflate"
+        self._room = limit + _OVERHEAD
+        self._empty = 0
+        self._is_empty = True
+        """Whether nothing came of the present member yet."""
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         """What is in `chunk`, in pieces; whoever has enough stops taking them.
@@ -38,7 +48,12 @@ class Inflater:
         """
         if self._is_plain:
             return iter((chunk,))
-        return self._inflated(chunk if self._is_known else self._looked_at(chunk))
+        self._room -= len(chunk)
+        if self._room < 0:
+            raise Unreadable("more came, packed, than is read of it unpacked")
+        known = chunk if self._is_known else self._looked_at(chunk)
+        slices = (known[at : at + _SLICE] for at in range(0, len(known), _SLICE))
+        return (piece for one in slices for piece in self._inflated(one))
 
     def _looked_at(self, chunk: bytes) -> bytes:
         """What can be undone now: many send deflate without the header that it should have."""
@@ -59,7 +74,16 @@ class Inflater:
                 raise Unreadable(f"it is no {self._encoding}: {error}") from error
             is_full = len(piece) == _PIECE  # there may be more of it though all of `chunk` is taken
             chunk = self._stream.unconsumed_tail
-            if self._stream.eof and (chunk := self._stream.unused_data):  # gzip may have several members
-                self._stream = zlib.decompressobj(_ANY_HEADER)
             if piece:
+                self._is_empty = False
                 yield piece
+            if self._stream.eof and (chunk := self._stream.unused_data):
+                self._next_member()
+
+    def _next_member(self) -> None:
+        """Gzip may have several."""
+        self._empty += self._is_empty
+        if self._empty > _MOST_EMPTY:
+            raise Unreadable(f"{self._encoding} with nothing in it, over and over")
+        self._stream = zlib.decompressobj(_ANY_HEADER)
+        self._is_empty = True

@@ -96,7 +96,7 @@ def pieces(template: str) -> list[str]:
 
 def is_dots(segment: str) -> bool:
     """Whether a segment of a path means another place, to whoever decodes it first."""
-    return unquote(segment) in (".", "..")
+    return unquote(segment).partition(";")[0] in (".", "..")  # some take what follows a `;` for parameters
 
 
 def climbs(text: str) -> bool:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import unquote, unquote_plus
 
+from magictunnel.capabilities.credentials import UNSENDABLE
 from magictunnel.capabilities.expression import MISSING, Absent, BadExpression, Scope, as_text, filled, value_of
 from magictunnel.capabilities.http.bodies import Body, body_of
-from magictunnel.capabilities.http.places import Misplaced, Origin, climbs, is_dots, pieces, place_of
+from magictunnel.capabilities.http.names import pairs_of
+from magictunnel.capabilities.http.places import Misplaced, Origin, climbs, pieces, place_of
 from magictunnel.capabilities.http.styles import (
     Pair,
     cookie_pairs,
@@ -26,8 +28,8 @@ Expand = Callable[[str, str], str]
 """`(text, where it stands)` -> the text with its references to secrets resolved."""
 
 _PLAIN = Written()
-_UNSENDABLE = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
-"""What no header may hold: line ends, other controls, and what is not in Latin-1."""
+_MAX_TOLD = 200
+"""Characters of a path that are told."""
 
 
 def as_it_is(text: str, _where: str) -> str:
@@ -46,6 +48,8 @@ class Built:
     headers: tuple[Pair, ...] = ()
     cookies: tuple[Pair, ...] = ()
     body: bytes | None = None
+    mask: Callable[[str], str] = field(default=str, compare=False, repr=False)
+    """Hides secrets in what is told."""
 
     @property
     def target(self) -> str:
@@ -67,7 +71,7 @@ class Built:
     @property
     def told(self) -> str:
         """It in a message: neither query nor scheme, where secrets and boredom are."""
-        return f"{self.method} {self.origin.netloc}{self.path[:200]}"
+        return f"{self.method} {self.origin.netloc}{self.mask(self.path)[:_MAX_TOLD]}"
 
     def having(self, query: Iterable[Pair] = (), headers: Iterable[Pair] = (), cookies: Iterable[Pair] = ()) -> Built:
         """The same with these, which take the place of those of the same name."""
@@ -95,7 +99,7 @@ def built(http: Http, defaults: HttpDefaults, scope: Scope, expand: Expand = as_
             http.method,
             place.origin,
             fill.path(place.path, http.path),
-            (*fill.fixed_query(place.query), *fill.query(http.query)),
+            fill.query(tuple(fill.fixed_query(place.query)), http.query),
             tuple(fill.headers(defaults.headers, http.headers, body)),
             tuple(fill.cookies(http.cookies)),
             body.data if body else None,
@@ -126,12 +130,14 @@ class _Filler:
 
     def _segment(self, segment: str, written: Mapping[str, Written]) -> str:
         turns = pieces(segment)
-        for at in range(1, len(turns), 2):
-            name = turns[at].strip()
-            turns[at] = self._path_value(name, written.get(name, _PLAIN))
+        names = [name.strip() for name in turns[1::2]]
+        turns[1::2] = [self._path_value(name, written.get(name, _PLAIN)) for name in names]
         text = "".join(turns)
-        if len(turns) > 1 and (not text or is_dots(text)):
-            raise RunError(f"{turns[1] or 'a value'!r} is no part of a path", hint="give a value that names something")
+        if names and (not text or climbs(text) or climbs(unquote(text))):  # some decode twice
+            raise RunError(
+                f"{' and '.join(names)} would lead to another place, or to none, and cannot stand in a path",
+                hint="give values without `/`, `.` and `..`",
+            )
         return text
 
     def _path_value(self, name: str, written: Written) -> str:
@@ -156,11 +162,14 @@ class _Filler:
             name, _, value = "".join(turns).partition("=")
             yield name, value
 
-    def query(self, parts: Mapping[str, Part]) -> Iterator[Pair]:
-        for name, part in parts.items():
-            yield from query_pairs(
-                name, self.part(part, f"query.{name}"), part.style, part.explode, reserved=part.reserved
-            )
+    def query(self, fixed: tuple[Pair, ...], parts: Mapping[str, Part]) -> tuple[Pair, ...]:
+        """`fixed`: what stands in the URL."""
+
+        def written(name: str, part: Part) -> list[Pair]:
+            value = self.part(part, f"query.{name}")
+            return query_pairs(name, value, part.style, part.explode, reserved=part.reserved)
+
+        return (*fixed, *pairs_of(parts, written, [unquote_plus(name) for name, _ in fixed]))
 
     def headers(self, defaults: Mapping[str, str], parts: Mapping[str, Part], body: Body | None) -> list[Pair]:
         """Those of the tool before those of the body and the file."""
@@ -180,12 +189,14 @@ class _Filler:
         return _sendable(name, header_text(value, part.style, part.explode))
 
     def cookies(self, parts: Mapping[str, Part]) -> Iterator[Pair]:
-        for name, part in parts.items():
-            yield from cookie_pairs(name, self.part(part, f"cookies.{name}"), part.style, part.explode)
+        def written(name: str, part: Part) -> list[Pair]:
+            return cookie_pairs(name, self.part(part, f"cookies.{name}"), part.style, part.explode)
+
+        return pairs_of(parts, written)
 
 
 def _sendable(name: str, text: str) -> str:
-    if found := _UNSENDABLE.search(text):
+    if found := UNSENDABLE.search(text):
         raise RunError(
             f"header {name} cannot carry the character {found[0]!r}", hint="give it without line ends, in Latin-1"
         )

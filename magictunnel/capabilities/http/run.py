@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
 from itertools import count
 from typing import Any
-from urllib.parse import quote_plus
 
 import anyio
 from anyio import to_thread
@@ -23,9 +22,11 @@ from magictunnel.capabilities.http.client import Answer, Client, NoAnswer, Watch
 from magictunnel.capabilities.http.pages import Page, first, following
 from magictunnel.capabilities.http.places import Misplaced, pairs_in, place_of
 from magictunnel.capabilities.http.request import Built, built
+from magictunnel.capabilities.http.shown import output_of, shown
 from magictunnel.capabilities.http.stream import Told
 from magictunnel.capabilities.http.styles import cookie_pairs, encoded
 from magictunnel.capabilities.members import at_path
+from magictunnel.capabilities.progress import Progress
 from magictunnel.capabilities.requests import Credential, GraphQL, Http, HttpDefaults
 from magictunnel.errors import RunError, UnsetVariable
 from magictunnel.secrets import Secrets
@@ -35,7 +36,6 @@ MAX_PAUSE = 60.0
 _PASSING = frozenset({429, 502, 503, 504})
 """Answers that may be other ones a moment later."""
 _MAX_TOKEN = 1 << 20
-_SHORTEST_HIDDEN = 6
 
 
 class _TakesTime(Exception):
@@ -58,8 +58,9 @@ class HttpRunner:
             RunError: it cannot be made, may not be sent there, or no answer came.
         """
         try:
-            request = await self._made(http, scope)
-            return await (self._paged(http, request) if http.pages else self._single(http, request, tell))
+            given = self._secrets.apart()
+            request = replace(await self._made(http, scope, given), mask=given.mask)
+            return await (self._paged(http, request, given) if http.pages else self._single(http, request, given, tell))
         except RunError as error:
             raise self._masked(error) from None  # what it came from may hold what is masked
 
@@ -76,41 +77,43 @@ class HttpRunner:
         """Close all connections."""
         await self._client.aclose()
 
-    async def _made(self, http: Http, scope: Scope) -> Built:
+    async def _made(self, http: Http, scope: Scope, given: Secrets) -> Built:
         """What is sent, without the credentials. Raises RunError: as `run`."""
+
+        def at_once(text: str, where: str) -> str:
+            if "${keyring:" in text:
+                raise _TakesTime
+            return given.expand(text, where)
+
         make = partial(built, http, self._defaults, scope)
         try:
             try:
-                return make(self._at_once)
+                return make(at_once)
             except _TakesTime:
-                return await to_thread.run_sync(make, self._secrets.expand, abandon_on_cancel=True)
+                return await to_thread.run_sync(make, given.expand, abandon_on_cancel=True)
         except UnsetVariable as error:
             raise RunError(error.message, hint=error.hint) from error
 
-    def _at_once(self, text: str, where: str) -> str:
-        if "${keyring:" in text:
-            raise _TakesTime
-        return self._secrets.expand(text, where)
-
-    async def _single(self, http: Http, request: Built, tell: Tell) -> Output:
+    async def _single(self, http: Http, request: Built, given: Secrets, tell: Tell) -> Output:
         limit = http.max_output or DEFAULT_MAX_OUTPUT
         if http.stream is None:
-            return self._output(*await self._repeated(http, request, limit))
+            return output_of(await self._repeated(http, request, given, limit), given)
+        progress = Progress(tell, self._secrets.mask)
+        told = Told(http.stream, limit, progress.heard)
 
-        async def tell_masked(line: str) -> None:
-            await tell(self._secrets.mask(line))
+        async def answered() -> Answer:
+            answer = await self._repeated(http, request, given, limit, told.watch)
+            if not answer.is_cut:
+                await told.end()
+            return answer
 
-        told = Told(http.stream, limit, tell_masked)
-        answer, access = await self._repeated(http, request, limit, told.watch)
-        await told.end()
-        output = self._output(answer, access)
+        answer = await progress.during(answered)
+        output = output_of(answer, given)
         if told.events is None or output.failed:
             return output
-        return replace(
-            output, body=b"", content_type="", value=json.loads(_without(json.dumps(told.events).encode(), access))
-        )
+        return replace(output, body=b"", content_type="", value=shown(told.events, answer.body, given))
 
-    async def _paged(self, http: Http, request: Built) -> Output:
+    async def _paged(self, http: Http, request: Built, given: Secrets) -> Output:
         assert http.pages is not None
         items: list[Any] = []
         room = http.max_output or DEFAULT_MAX_OUTPUT
@@ -118,57 +121,46 @@ class HttpRunner:
         for number in range(http.pages.most):
             if onward is None:
                 break
-            answer, access = await self._repeated(http, onward, room)
+            answer = await self._repeated(http, onward, given, room)
             room -= len(answer.body)
             if answer.failed:
-                return replace(self._output(answer, access), value=items)
+                return replace(output_of(answer, given), value=items)
             if answer.is_cut or room <= 0:
                 return Output(value=items, is_cut=True)
-            page = _page(http, answer, access, number)
-            items += page.items
+            page = _page(http, answer, number)
+            items += shown(page.items, answer.body, given)
             onward = following(http.pages, request, page)
         return Output(value=items, is_cut=onward is not None)
 
     async def _repeated(
-        self, http: Http, request: Built, limit: int, watch: Watch | None = None
-    ) -> tuple[Answer, Access]:
+        self, http: Http, request: Built, given: Secrets, limit: int, watch: Watch | None = None
+    ) -> Answer:
         """The answer to `request`, which is sent again while that may help and it may be."""
         most, pause = (http.retries.attempts, http.retries.pause) if http.retries else (1, 0.0)
         for attempt in count(1):
             asked = None
             try:
-                answer, access = await self._authorized(http, request, limit, watch)
+                answer = await self._authorized(http, request, given, limit, watch)
             except NoAnswer:
                 if attempt >= most:
                     raise
             else:
                 asked = asked_pause(answer)
                 if attempt >= most or answer.status not in _PASSING or (asked or 0.0) > MAX_PAUSE:
-                    return answer, access
+                    return answer
             await anyio.sleep(min(pause * 2 ** (attempt - 1), MAX_PAUSE) if asked is None else asked)
         raise AssertionError
 
-    async def _authorized(self, http: Http, request: Built, limit: int, watch: Watch | None) -> tuple[Answer, Access]:
+    async def _authorized(self, http: Http, request: Built, given: Secrets, limit: int, watch: Watch | None) -> Answer:
         """The answer to `request` with credentials; once more with new tokens if the old ones do not do."""
         names = self._defaults.auth if http.auth is None else http.auth
         names = (names,) if isinstance(names, str) else names
         access = await self._credentials.access(names)
-        answer = await self._client.send(_with(request, access), limit, watch)
+        answer = await self._client.send(_with(request, access, given), limit, watch)
         if answer.status == 401 and self._credentials.forget(access):
             access = await self._credentials.access(names)
-            answer = await self._client.send(_with(request, access), limit, watch)
-        return answer, access
-
-    def _output(self, answer: Answer, access: Access) -> Output:
-        body = _without(answer.body, access)
-        if answer.failed:
-            body = self._secrets.mask(body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
-        return Output(
-            body=body,
-            content_type=answer.header("content-type"),
-            failed=self._secrets.mask(answer.failed),
-            is_cut=answer.is_cut,
-        )
+            answer = await self._client.send(_with(request, access, given), limit, watch)
+        return answer
 
     async def _post(self, name: str, url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
         """Ask for a token. See `credentials.Post`."""
@@ -196,11 +188,11 @@ def asked_pause(answer: Answer) -> float | None:
     return max(0.0, ((until if until.tzinfo else until.replace(tzinfo=UTC)) - datetime.now(UTC)).total_seconds())
 
 
-def _page(http: Http, answer: Answer, access: Access, number: int) -> Page:
+def _page(http: Http, answer: Answer, number: int) -> Page:
     """What is in `answer`. Raises RunError: no list where one should be."""
     assert http.pages is not None
     try:
-        value = json.loads(_without(answer.body, access))
+        value = json.loads(answer.body)
     except (ValueError, RecursionError) as error:
         raise RunError(
             f"{answer.request.told}: page {number + 1} is no JSON", hint="`pages` reads JSON only"
@@ -214,25 +206,12 @@ def _page(http: Http, answer: Answer, access: Access, number: int) -> Page:
     return Page(answer, value, items, number)
 
 
-def _with(request: Built, access: Access) -> Built:
+def _with(request: Built, access: Access, given: Secrets) -> Built:
+    """`request` with credentials, which `given` hides from now on."""
+    for secret in access.hidden:
+        given.remember(secret)
     return request.having(
         query=[(encoded(name), encoded(value)) for name, value in access.query],
         headers=access.headers,
         cookies=[pair for name, value in access.cookies for pair in cookie_pairs(name, value)],
     )
-
-
-def _without(body: bytes, access: Access) -> bytes:
-    """What came back, without the secrets that went out: a server may repeat them."""
-    forms = {form for secret in access.hidden if len(secret) >= _SHORTEST_HIDDEN for form in _forms(secret)}
-    for form in sorted(forms, key=len, reverse=True):
-        body = body.replace(form, b"***")
-    return body
-
-
-def _forms(secret: str) -> Iterator[bytes]:
-    """How a secret may stand in an answer: as it is, in JSON, in a URL, in a form."""
-    for text in (secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]):
-        yield text.encode()
-    yield encoded(secret).encode()
-    yield quote_plus(secret).encode()

@@ -26,6 +26,8 @@ _RESERVED = ":/?@!$'()*,;="
 """Reserved characters that may stand in a query as they are: neither `&` and `+`, which mean something, nor `#`."""
 _COOKIE = "!#$&'()*+-./:<=>?@[]^_`{|}~"
 """What RFC 6265 lets stand in a cookie, besides letters and digits."""
+_COOKIE_NAME = "!#$&'*+-.^_`|~"
+"""The same of its name."""
 _BETWEEN = {Style.SPACE: "%20", Style.PIPE: "%7C"}
 
 
@@ -56,7 +58,7 @@ def header_text(value: Any, style: Style | None = None, explode: bool | None = N
 
 def cookie_pairs(name: str, value: Any, style: Style | None = None, explode: bool | None = None) -> list[Pair]:
     """`value` as cookies, in the style `form` or as JSON; only what may not stand in a cookie is encoded."""
-    return _form_pairs(name, value, style, True if explode is None else explode, _cookie_encoded, str)
+    return _form_pairs(name, value, style, True if explode is None else explode, _cookie_encoded, _cookie_name_encoded)
 
 
 def query_pairs(
@@ -71,7 +73,7 @@ def query_pairs(
         explode = style is Style.FORM
     if style in _BETWEEN and not explode and isinstance(value, Mapping | list | tuple) and not is_nothing(value):
         return [(encoded(name), _joined(value, encode, _BETWEEN[style], explode=False))]
-    return _form_pairs(name, value, style, explode, encode, encoded)
+    return _form_pairs(encoded(name), value, style, explode, encode, encoded)
 
 
 def encoded(text: str) -> str:
@@ -99,19 +101,20 @@ def _form_pairs(
     style: Style | None,
     explode: bool,
     encode: Callable[[str], str],
-    encode_name: Callable[[str], str],
+    encode_key: Callable[[str], str],
 ) -> list[Pair]:
+    """`name` is encoded."""
     if _is_null(value):
         return []
     if style is Style.JSON:
-        return [(encode_name(name), encode(_json(value)))]
+        return [(name, encode(_json(value)))]
     if is_nothing(value):
         return []
     if explode and isinstance(value, Mapping):
-        return [(encode_name(key), encode(as_text(one))) for key, one in value.items() if not _is_null(one)]
+        return [(encode_key(key), encode(as_text(one))) for key, one in value.items() if not _is_null(one)]
     if explode and isinstance(value, list | tuple):
-        return [(encode_name(name), one) for one in _elements(value, encode)]
-    return [(encode_name(name), _joined(value, encode, ",", explode=False))]
+        return [(name, one) for one in _elements(value, encode)]
+    return [(name, _joined(value, encode, ",", explode=False))]
 
 
 def _joined(value: Any, encode: Callable[[str], str], between: str, *, explode: bool) -> str:
@@ -159,3 +162,7 @@ def _reserved_encoded(text: str) -> str:
 
 def _cookie_encoded(text: str) -> str:
     return quote(text, safe=_COOKIE)
+
+
+def _cookie_name_encoded(text: str) -> str:
+    return quote(text, safe=_COOKIE_NAME)
