@@ -14,12 +14,12 @@ from anyio.abc import TaskGroup
 from magictunnel.backends.base import ANY_TERMS, AtPhase, Link, Request, Terms
 from magictunnel.backends.local import LocalBackend
 from magictunnel.capabilities.base import Output, Site, Tell
-from magictunnel.capabilities.expression import MISSING
-from magictunnel.capabilities.model import CapabilityFile, Tool
-from magictunnel.capabilities.prompts import Prompts
-from magictunnel.capabilities.resources import Resources
-from magictunnel.capabilities.result import failure, result_of
-from magictunnel.capabilities.spill import Spills
+from magictunnel.capabilities.content.prompts import Prompts
+from magictunnel.capabilities.content.resources import Resources
+from magictunnel.capabilities.content.result import failure, result_of
+from magictunnel.capabilities.content.spill import Spills
+from magictunnel.capabilities.language.expression import MISSING
+from magictunnel.capabilities.language.model import CapabilityFile, Tool
 from magictunnel.capabilities.ways import Ways
 from magictunnel.catalog.model import Json, Kind, Listing
 from magictunnel.errors import BadParams, MethodNotOffered, RunError, UnknownEntry

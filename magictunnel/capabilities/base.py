@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from magictunnel.backends.base import Request
-from magictunnel.capabilities.expression import MISSING
+from magictunnel.capabilities.language.expression import MISSING
 from magictunnel.catalog.model import Json
 from magictunnel.secrets import Secrets
 from magictunnel.wire.guard import UNWATCHED, Guard

@@ -18,7 +18,7 @@ from magictunnel.config.text import MAX_MADE, read_text
 from magictunnel.errors import ConfigError
 
 if TYPE_CHECKING:
-    from magictunnel.capabilities.model import CapabilityFile
+    from magictunnel.capabilities.language.model import CapabilityFile
 
 _latest: dict[str, tuple[str, CapabilityFile]] = {}
 """Path -> what it declared when it was read last, and of which text: files are looked at again and again."""

@@ -9,17 +9,17 @@ from typing import Any, NamedTuple
 import jsonschema_rs
 from pydantic import BaseModel
 
-from magictunnel.capabilities.command import faults as command_faults
-from magictunnel.capabilities.expression import BadExpression, named, parsed
-from magictunnel.capabilities.files import path_fault
-from magictunnel.capabilities.graphql import as_http
+from magictunnel.capabilities.content.files import path_fault
+from magictunnel.capabilities.content.prompts import media_faults
+from magictunnel.capabilities.content.uris import path_below, template_faults, variables
 from magictunnel.capabilities.http import auth_faults
 from magictunnel.capabilities.http import faults as http_faults
-from magictunnel.capabilities.model import CapabilityFile, Prompt, ResourceTemplate, Tool, Way
+from magictunnel.capabilities.http.graphql import as_http
+from magictunnel.capabilities.language.expression import BadExpression, named, parsed
+from magictunnel.capabilities.language.model import CapabilityFile, Prompt, ResourceTemplate, Tool, Way
+from magictunnel.capabilities.language.requests import GraphQL, Http
 from magictunnel.capabilities.order import order_faults
-from magictunnel.capabilities.prompts import media_faults
-from magictunnel.capabilities.requests import GraphQL, Http
-from magictunnel.capabilities.uris import path_below, template_faults, variables
+from magictunnel.capabilities.processes.command import faults as command_faults
 from magictunnel.catalog.model import Json
 from magictunnel.config.explain import did_you_mean
 

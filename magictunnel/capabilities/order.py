@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from magictunnel.capabilities.expression import BadExpression, Expression, expressions, parsed
-from magictunnel.capabilities.model import Step
+from magictunnel.capabilities.language.expression import BadExpression, Expression, expressions, parsed
+from magictunnel.capabilities.language.model import Step
 
 _NOT_FILLED = {"name", "depends_on", "on_error", "timeout"}
 """What of a step holds no placeholders. (`when` is an expression without braces.)"""

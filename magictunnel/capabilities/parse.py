@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from magictunnel.capabilities.faults import Fault, faults
-from magictunnel.capabilities.model import CapabilityFile
+from magictunnel.capabilities.language.model import CapabilityFile
 from magictunnel.config.text import MAX_MADE, Document, parse_text, read_text
 from magictunnel.errors import ConfigError
 
@@ -61,7 +61,7 @@ def _document(text: str, file: str) -> Document:
 
 
 def _explained(error: ValidationError, document: Document) -> ConfigError:
-    from magictunnel.capabilities.migrate import is_old  # files without mistakes do without it
+    from magictunnel.capabilities.authoring.migrate import is_old  # files without mistakes do without it
     from magictunnel.capabilities.wording import worded
 
     if is_old(document.data):

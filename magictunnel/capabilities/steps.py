@@ -13,9 +13,9 @@ from typing import Any
 import anyio
 
 from magictunnel.capabilities.base import Job, Output
-from magictunnel.capabilities.expression import MISSING, Absent, Scope, filled, holds
-from magictunnel.capabilities.files import charset_of, media_type
-from magictunnel.capabilities.model import OnError, Step, Tool
+from magictunnel.capabilities.content.files import charset_of, media_type
+from magictunnel.capabilities.language.expression import MISSING, Absent, Scope, filled, holds
+from magictunnel.capabilities.language.model import OnError, Step, Tool
 from magictunnel.capabilities.order import befores
 from magictunnel.catalog.model import Json
 from magictunnel.errors import CallError, RunError

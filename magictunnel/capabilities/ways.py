@@ -9,11 +9,11 @@ import anyio
 from magictunnel.backends.base import Request
 from magictunnel.capabilities.arguments import Arguments
 from magictunnel.capabilities.base import Job, Output, Site, Tell, silent
-from magictunnel.capabilities.command import run_command
-from magictunnel.capabilities.expression import Absent, filled
 from magictunnel.capabilities.http import HttpRunner
-from magictunnel.capabilities.model import CapabilityFile, Mcp, Tool, Way
-from magictunnel.capabilities.python import run_python
+from magictunnel.capabilities.language.expression import Absent, filled
+from magictunnel.capabilities.language.model import CapabilityFile, Mcp, Tool, Way
+from magictunnel.capabilities.processes.command import run_command
+from magictunnel.capabilities.processes.python import run_python
 from magictunnel.capabilities.steps import run_steps
 from magictunnel.errors import RunError
 

@@ -9,7 +9,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from magictunnel.capabilities.faults import Fault
-from magictunnel.capabilities.model import WAYS, CapabilityFile
+from magictunnel.capabilities.language.model import WAYS, CapabilityFile
 from magictunnel.config.explain import did_you_mean, in_words, nearest
 
 _BY_REFERENCE = "write ${VARIABLE} or ${keyring:NAME}: a secret does not stand in the file"

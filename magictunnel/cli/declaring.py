@@ -10,13 +10,13 @@ from typing import Any
 
 from anyio.to_thread import run_sync
 
-from magictunnel.capabilities.absences import absences
+from magictunnel.capabilities.authoring.absences import absences
+from magictunnel.capabilities.authoring.doubts import doubts
+from magictunnel.capabilities.authoring.literals import literals
+from magictunnel.capabilities.authoring.references import references, variables
 from magictunnel.capabilities.declared import declared
-from magictunnel.capabilities.doubts import doubts
-from magictunnel.capabilities.literals import literals
-from magictunnel.capabilities.model import CapabilityFile, Tool
+from magictunnel.capabilities.language.model import CapabilityFile, Tool
 from magictunnel.capabilities.parse import parse
-from magictunnel.capabilities.references import references, variables
 from magictunnel.catalog.model import Json, Kind
 from magictunnel.catalog.names import Prefix
 from magictunnel.cli.diagnosis import Diagnosis

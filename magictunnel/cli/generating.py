@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 
 from anyio.to_thread import run_sync
 
-from magictunnel.capabilities.literals import has_secret
+from magictunnel.capabilities.authoring.literals import has_secret
+from magictunnel.capabilities.authoring.references import variables
 from magictunnel.capabilities.parse import parse
-from magictunnel.capabilities.references import variables
 from magictunnel.catalog.model import Json
 from magictunnel.cli.session import FAILED
 from magictunnel.cli.show import say, show_json, show_rows, show_text

@@ -90,7 +90,7 @@ def _declared(config: Config) -> Mapping[str, Listing]:
         return {}
     from magictunnel.capabilities.backend import Version  # most configs name none
     from magictunnel.capabilities.base import Site
-    from magictunnel.capabilities.spill import Spills
+    from magictunnel.capabilities.content.spill import Spills
 
     def listed(name: str, one: Declaration) -> Listing:
         site = Site(Path(one.path).absolute().parent, Secrets(), _nobody)

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from magictunnel.capabilities.literals import literals
-from magictunnel.capabilities.merge import Part, Strategy, merged
-from magictunnel.capabilities.migrate import Migrated, is_old, migrated
+from magictunnel.capabilities.authoring.literals import literals
+from magictunnel.capabilities.authoring.merge import Part, Strategy, merged
+from magictunnel.capabilities.authoring.migrate import Migrated, is_old, migrated
+from magictunnel.capabilities.authoring.starter import starter
 from magictunnel.capabilities.parse import parse
-from magictunnel.capabilities.starter import starter
 from magictunnel.catalog.model import Json
 from magictunnel.cli.session import FAILED
 from magictunnel.cli.show import say, show_json, show_text

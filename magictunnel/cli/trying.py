@@ -11,11 +11,11 @@ from anyio.to_thread import run_sync
 
 from magictunnel.backends.base import Request
 from magictunnel.capabilities.arguments import Arguments
+from magictunnel.capabilities.authoring.preview import Preview, lines
 from magictunnel.capabilities.base import Output, Site
-from magictunnel.capabilities.model import CapabilityFile, Tool
+from magictunnel.capabilities.content.result import result_of
+from magictunnel.capabilities.language.model import CapabilityFile, Tool
 from magictunnel.capabilities.parse import read_file
-from magictunnel.capabilities.preview import Preview, lines
-from magictunnel.capabilities.result import result_of
 from magictunnel.capabilities.ways import Ways
 from magictunnel.catalog.model import Json
 from magictunnel.cli.arguments import parse_arguments

@@ -8,8 +8,8 @@ from typing import Any
 
 from magictunnel.backends.base import Request
 from magictunnel.capabilities.base import Output, Site
-from magictunnel.capabilities.command import run_command
-from magictunnel.capabilities.model import Command
+from magictunnel.capabilities.language.model import Command
+from magictunnel.capabilities.processes.command import run_command
 from magictunnel.catalog.model import Json
 from magictunnel.secrets import Secrets
 

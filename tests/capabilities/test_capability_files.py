@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magictunnel.capabilities.files import charset_of, contents, mime_of, path_fault, read_bytes, within
+from magictunnel.capabilities.content.files import charset_of, contents, mime_of, path_fault, read_bytes, within
 from magictunnel.errors import RunError
 
 

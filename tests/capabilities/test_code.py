@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from magictunnel.capabilities.code import code_in
+from magictunnel.capabilities.processes.code import code_in
 
 
 @pytest.mark.parametrize(

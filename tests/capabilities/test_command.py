@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from magictunnel.capabilities.base import DEFAULT_MAX_OUTPUT
-from magictunnel.capabilities.command import arguments, faults, planned, run_command
-from magictunnel.capabilities.expression import as_text
-from magictunnel.capabilities.model import Command
-from magictunnel.capabilities.process import TAIL
+from magictunnel.capabilities.language.expression import as_text
+from magictunnel.capabilities.language.model import Command
+from magictunnel.capabilities.processes.command import arguments, faults, planned, run_command
+from magictunnel.capabilities.processes.process import TAIL
 from magictunnel.errors import RunError
 from tests.capabilities.running import PATIENCE, Heard, python, ran, site
 

@@ -16,7 +16,7 @@ from keyrings.alt.file import PlaintextKeyring
 from pydantic import TypeAdapter
 
 from magictunnel.capabilities.http import HttpRunner
-from magictunnel.capabilities.requests import Credential, Http, HttpDefaults
+from magictunnel.capabilities.language.requests import Credential, Http, HttpDefaults
 from magictunnel.errors import RunError
 from magictunnel.secrets import Secrets
 from tests.support.recorder import Arrived, Recorder, Reply, as_json, recorder

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from magictunnel.capabilities.absences import absences
-from magictunnel.capabilities.doubts import doubts
-from magictunnel.capabilities.literals import literals
+from magictunnel.capabilities.authoring.absences import absences
+from magictunnel.capabilities.authoring.doubts import doubts
+from magictunnel.capabilities.authoring.literals import literals
 from magictunnel.capabilities.parse import parse
 from magictunnel.config.text import parse_text
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magictunnel.capabilities.expression import (
+from magictunnel.capabilities.language.expression import (
     MAX_EXPRESSION,
     MISSING,
     Absent,

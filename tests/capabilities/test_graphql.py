@@ -10,9 +10,9 @@ import anyio
 import pytest
 
 from magictunnel.capabilities.base import Output
-from magictunnel.capabilities.expression import MISSING
 from magictunnel.capabilities.http import HttpRunner
-from magictunnel.capabilities.requests import Bearer, GraphQL, HttpDefaults
+from magictunnel.capabilities.language.expression import MISSING
+from magictunnel.capabilities.language.requests import Bearer, GraphQL, HttpDefaults
 from magictunnel.errors import RunError
 from magictunnel.secrets import Secrets
 from tests.support.recorder import Recorder, Reply, as_json, recorder

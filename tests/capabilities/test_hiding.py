@@ -12,12 +12,12 @@ import anyio
 import pytest
 
 from magictunnel.capabilities.base import Output
-from magictunnel.capabilities.command import run_command
+from magictunnel.capabilities.content.media import decoded
 from magictunnel.capabilities.http import HttpRunner
-from magictunnel.capabilities.media import decoded
-from magictunnel.capabilities.model import Command, Python
-from magictunnel.capabilities.python import run_python
-from magictunnel.capabilities.requests import Bearer, Http, HttpDefaults, Stream
+from magictunnel.capabilities.language.model import Command, Python
+from magictunnel.capabilities.language.requests import Bearer, Http, HttpDefaults, Stream
+from magictunnel.capabilities.processes.command import run_command
+from magictunnel.capabilities.processes.python import run_python
 from magictunnel.errors import RunError
 from magictunnel.secrets import Secrets
 from tests.capabilities.running import Heard, python, site

@@ -13,11 +13,11 @@ import anyio
 import pytest
 
 from magictunnel.capabilities.base import Output
-from magictunnel.capabilities.command import run_command
-from magictunnel.capabilities.limits import IS_LINUX
-from magictunnel.capabilities.model import Command, Python
-from magictunnel.capabilities.python import run_python
-from magictunnel.capabilities.result import result_of
+from magictunnel.capabilities.content.result import result_of
+from magictunnel.capabilities.language.model import Command, Python
+from magictunnel.capabilities.processes.command import run_command
+from magictunnel.capabilities.processes.limits import IS_LINUX
+from magictunnel.capabilities.processes.python import run_python
 from magictunnel.wire.codec import is_writable
 from tests.capabilities.running import PATIENCE, python, site
 from tests.support.process import HAS_PROC, gone, marked

@@ -14,7 +14,7 @@ import pytest
 
 from magictunnel.capabilities.base import Output
 from magictunnel.capabilities.http import HttpRunner
-from magictunnel.capabilities.requests import Http, HttpDefaults
+from magictunnel.capabilities.language.requests import Http, HttpDefaults
 from magictunnel.errors import RunError
 from magictunnel.secrets import Secrets
 from tests.support.recorder import Arrived, Recorder, Reply, as_json, recorder

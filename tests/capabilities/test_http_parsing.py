@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magictunnel.capabilities.expression import MISSING
 from magictunnel.capabilities.http.client import Answer
 from magictunnel.capabilities.http.inflate import Inflater, Unreadable
 from magictunnel.capabilities.http.pages import next_link
 from magictunnel.capabilities.http.places import Origin
 from magictunnel.capabilities.http.request import Built
 from magictunnel.capabilities.http.run import asked_pause
-from magictunnel.capabilities.members import at_path
+from magictunnel.capabilities.language.expression import MISSING
+from magictunnel.capabilities.language.members import at_path
 
 PACKERS = {
     "gzip": gzip.compress,

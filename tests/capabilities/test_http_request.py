@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from magictunnel.capabilities.http import auth_faults, faults
 from magictunnel.capabilities.http.places import Origin
 from magictunnel.capabilities.http.request import Built, built
-from magictunnel.capabilities.requests import Credential, Http, HttpDefaults
+from magictunnel.capabilities.language.requests import Credential, Http, HttpDefaults
 from magictunnel.errors import RunError
 
 V1 = HttpDefaults(base_url="https://api.example.com/v1")

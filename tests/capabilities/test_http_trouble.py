@@ -14,7 +14,7 @@ import pytest
 
 from magictunnel.capabilities.base import Output
 from magictunnel.capabilities.http import HttpRunner
-from magictunnel.capabilities.requests import Bearer, Http, HttpDefaults
+from magictunnel.capabilities.language.requests import Bearer, Http, HttpDefaults
 from magictunnel.errors import RunError
 from magictunnel.secrets import Secrets
 from tests.wire.http1.stage import Asked, Stage, played

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from magictunnel.capabilities.literals import has_secret, is_secret, literals
-from magictunnel.capabilities.references import references, variables
+from magictunnel.capabilities.authoring.literals import has_secret, is_secret, literals
+from magictunnel.capabilities.authoring.references import references, variables
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magictunnel.capabilities.media import blocks_of, decoded, is_textual, kind_of
+from magictunnel.capabilities.content.media import blocks_of, decoded, is_textual, kind_of
 from magictunnel.wire.codec import is_writable
 
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"

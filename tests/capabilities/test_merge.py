@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from magictunnel.capabilities.merge import Part, Strategy, merged
-from magictunnel.capabilities.model import CapabilityFile
-from magictunnel.capabilities.preview import Preview
+from magictunnel.capabilities.authoring.merge import Part, Strategy, merged
+from magictunnel.capabilities.authoring.preview import Preview
+from magictunnel.capabilities.language.model import CapabilityFile
 from magictunnel.errors import ConfigError
 
 Json = dict[str, Any]

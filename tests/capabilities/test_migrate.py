@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from magictunnel.capabilities.arguments import Arguments
-from magictunnel.capabilities.migrate import Migrated, is_old, migrated
-from magictunnel.capabilities.model import CapabilityFile
+from magictunnel.capabilities.authoring.migrate import Migrated, is_old, migrated
+from magictunnel.capabilities.authoring.preview import Preview
+from magictunnel.capabilities.language.model import CapabilityFile
 from magictunnel.capabilities.parse import parse
-from magictunnel.capabilities.preview import Preview
 from magictunnel.config.text import parse_text
 from magictunnel.generators.write import to_yaml
 

@@ -11,10 +11,12 @@ import pytest
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
-from magictunnel.capabilities import files, making, model, resources, spill, steps
+from magictunnel.capabilities import making, steps
 from magictunnel.capabilities.base import DEFAULT_MAX_OUTPUT
-from magictunnel.capabilities.expression import MAX_EXPRESSION
-from magictunnel.capabilities.model import Tool
+from magictunnel.capabilities.content import files, resources, spill
+from magictunnel.capabilities.language import model
+from magictunnel.capabilities.language.expression import MAX_EXPRESSION
+from magictunnel.capabilities.language.model import Tool
 from magictunnel.capabilities.order import order_faults
 from magictunnel.capabilities.parse import parse
 

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from magictunnel.capabilities.language.requests import Style
 from magictunnel.capabilities.parse import parse, read_file
-from magictunnel.capabilities.requests import Style
 from magictunnel.errors import ConfigError
 
 TOOL = """tools:

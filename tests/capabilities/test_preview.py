@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from magictunnel.capabilities.model import CapabilityFile
-from magictunnel.capabilities.preview import Preview, lines
+from magictunnel.capabilities.authoring.preview import Preview, lines
+from magictunnel.capabilities.language.model import CapabilityFile
 from magictunnel.errors import RunError
 
 AUTH = {

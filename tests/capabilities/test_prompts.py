@@ -8,8 +8,8 @@ from typing import Any
 import mcp_types as types
 import pytest
 
-from magictunnel.capabilities.model import CapabilityFile
-from magictunnel.capabilities.prompts import Prompts, media_faults
+from magictunnel.capabilities.content.prompts import Prompts, media_faults
+from magictunnel.capabilities.language.model import CapabilityFile
 from magictunnel.catalog.model import Json
 from magictunnel.errors import BackendError, BadParams, UnknownEntry
 

@@ -11,10 +11,10 @@ import anyio
 import pytest
 
 from magictunnel.capabilities.base import Output
-from magictunnel.capabilities.expression import MISSING
-from magictunnel.capabilities.model import Python
-from magictunnel.capabilities.python import run_python
-from magictunnel.capabilities.result import result_of
+from magictunnel.capabilities.content.result import result_of
+from magictunnel.capabilities.language.expression import MISSING
+from magictunnel.capabilities.language.model import Python
+from magictunnel.capabilities.processes.python import run_python
 from magictunnel.errors import RunError
 from magictunnel.wire.codec import is_writable
 from tests.capabilities.running import PATIENCE, Heard, site

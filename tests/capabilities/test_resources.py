@@ -10,12 +10,12 @@ from typing import Any
 import mcp_types as types
 import pytest
 
-from magictunnel.capabilities import resources as module
 from magictunnel.capabilities.base import Output
-from magictunnel.capabilities.expression import Scope, filled
-from magictunnel.capabilities.model import CapabilityFile
-from magictunnel.capabilities.requests import Http
-from magictunnel.capabilities.resources import Resources
+from magictunnel.capabilities.content import resources as module
+from magictunnel.capabilities.content.resources import Resources
+from magictunnel.capabilities.language.expression import Scope, filled
+from magictunnel.capabilities.language.model import CapabilityFile
+from magictunnel.capabilities.language.requests import Http
 from magictunnel.catalog.model import Json
 from magictunnel.errors import BackendError, BadParams, RunError, UnknownEntry
 

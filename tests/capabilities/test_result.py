@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from magictunnel.capabilities.base import Output
-from magictunnel.capabilities.result import MAX_REASON, failure, result_of
+from magictunnel.capabilities.content.result import MAX_REASON, failure, result_of
 from magictunnel.errors import RunError
 from magictunnel.wire.codec import is_writable
 

@@ -10,9 +10,9 @@ import jsonschema
 import pytest
 from pydantic import ValidationError
 
-from magictunnel.capabilities.meanings import MEANINGS
-from magictunnel.capabilities.model import CapabilityFile
-from magictunnel.capabilities.schema import json_schema, published
+from magictunnel.capabilities.authoring.meanings import MEANINGS
+from magictunnel.capabilities.authoring.schema import json_schema, published
+from magictunnel.capabilities.language.model import CapabilityFile
 
 DOCS = Path(__file__).parents[2] / "docs"
 SCHEMA = json_schema()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magictunnel.capabilities.spill import STRUCTURED, Spills
+from magictunnel.capabilities.content.spill import STRUCTURED, Spills
 from magictunnel.wire.codec import dumps
 
 Json = dict[str, Any]

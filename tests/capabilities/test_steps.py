@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from magictunnel.backends.base import Request
 from magictunnel.capabilities.base import Job, Output
-from magictunnel.capabilities.model import Step, Tool
+from magictunnel.capabilities.language.model import Step, Tool
 from magictunnel.capabilities.order import order_faults
 from magictunnel.capabilities.steps import MOST_AT_ONCE, run_steps, value_of_output
 from magictunnel.errors import BackendUnavailable, RunError

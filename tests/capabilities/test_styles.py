@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magictunnel.capabilities.expression import MISSING
 from magictunnel.capabilities.http.styles import (
     cookie_pairs,
     header_text,
@@ -17,7 +16,8 @@ from magictunnel.capabilities.http.styles import (
     path_text,
     query_pairs,
 )
-from magictunnel.capabilities.requests import Style
+from magictunnel.capabilities.language.expression import MISSING
+from magictunnel.capabilities.language.requests import Style
 
 ARRAY = ["blue", "black", "brown"]
 OBJECT = {"R": 100, "G": 200, "B": 150}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magictunnel.capabilities.uris import below, path_below, plain, template_faults, values_in
+from magictunnel.capabilities.content.uris import below, path_below, plain, template_faults, values_in
 from magictunnel.catalog.templates import matches
 
 VALUES = st.text(min_size=1, max_size=20).filter(lambda text: not any("\ud800" <= char <= "\udfff" for char in text))

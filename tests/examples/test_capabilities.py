@@ -19,8 +19,8 @@ import pytest
 from mcp.client.client import Client
 from ruamel.yaml import YAML
 
+from magictunnel.capabilities.authoring.schema import json_schema
 from magictunnel.capabilities.parse import read_file
-from magictunnel.capabilities.schema import json_schema
 from magictunnel.config.declared import capability_files
 from tests.support.world import LIST_ALL, World, python_server, world
 

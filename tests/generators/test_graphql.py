@@ -15,8 +15,8 @@ from graphql import build_schema, introspection_from_schema, print_schema
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from magictunnel.capabilities.expression import filled
-from magictunnel.capabilities.model import CapabilityFile
+from magictunnel.capabilities.language.expression import filled
+from magictunnel.capabilities.language.model import CapabilityFile
 from magictunnel.errors import ConfigError
 from magictunnel.generators.base import Generated
 from magictunnel.generators.graphql import Options, generate, introspected, schema_of

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from magictunnel.capabilities.model import CapabilityFile
+from magictunnel.capabilities.language.model import CapabilityFile
 from magictunnel.errors import ConfigError
 from magictunnel.generators.base import Generated
 from magictunnel.generators.openapi import Options, generate

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from magictunnel.capabilities.faults import faults
 from magictunnel.capabilities.http import HttpRunner
-from magictunnel.capabilities.model import CapabilityFile
+from magictunnel.capabilities.language.model import CapabilityFile
 from magictunnel.errors import ConfigError
 from magictunnel.generators.base import Generated, Made
 from magictunnel.generators.openapi import Options, generate

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from magictunnel.capabilities.model import CapabilityFile
+from magictunnel.capabilities.language.model import CapabilityFile
 from magictunnel.generators.base import Generated
 from magictunnel.generators.openapi import Options, generate
 from magictunnel.generators.read import Source

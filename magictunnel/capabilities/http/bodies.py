@@ -9,10 +9,10 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from magictunnel.capabilities.expression import MISSING, as_text
 from magictunnel.capabilities.http.names import pairs_of
 from magictunnel.capabilities.http.styles import Pair, query_pairs
-from magictunnel.capabilities.requests import FilePart, Http, Part, Style
+from magictunnel.capabilities.language.expression import MISSING, as_text
+from magictunnel.capabilities.language.requests import FilePart, Http, Part, Style
 from magictunnel.errors import RunError
 
 FillPart = Callable[[Part, str], Any]

@@ -7,7 +7,15 @@ from collections.abc import Iterator, Mapping
 
 from magictunnel.capabilities.http.places import Misplaced, pieces, place_of
 from magictunnel.capabilities.http.styles import COOKIE_STYLES, HEADER_STYLES, PATH_STYLES, QUERY_STYLES
-from magictunnel.capabilities.requests import ApiKey, ClientCredentials, Credential, Http, HttpDefaults, Style, Written
+from magictunnel.capabilities.language.requests import (
+    ApiKey,
+    ClientCredentials,
+    Credential,
+    Http,
+    HttpDefaults,
+    Style,
+    Written,
+)
 
 FORBIDDEN = frozenset({
     "accept-encoding", "connection", "content-length", "expect", "host", "keep-alive", "te", "trailer",

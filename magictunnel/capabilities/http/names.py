@@ -7,7 +7,7 @@ from typing import TypeVar
 from urllib.parse import unquote_plus
 
 from magictunnel.capabilities.http.styles import Pair
-from magictunnel.capabilities.requests import Part, Style
+from magictunnel.capabilities.language.requests import Part, Style
 from magictunnel.errors import RunError
 
 P = TypeVar("P", bound=Part)

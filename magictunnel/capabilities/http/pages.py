@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from magictunnel.capabilities.expression import MISSING
 from magictunnel.capabilities.http.client import Answer, moved
 from magictunnel.capabilities.http.request import Built
 from magictunnel.capabilities.http.styles import as_text, encoded
-from magictunnel.capabilities.members import at_path
-from magictunnel.capabilities.requests import Pages
+from magictunnel.capabilities.language.expression import MISSING
+from magictunnel.capabilities.language.members import at_path
+from magictunnel.capabilities.language.requests import Pages
 
 _LINK = re.compile(r"<([^<>]*)>([^<]*)")
 _NEXT = re.compile(r""";\s*rel\s*=\s*(?:"(?:[^"]*\s)?next(?:\s[^"]*)?"|next(?=[\s;,]|$))""", re.IGNORECASE)

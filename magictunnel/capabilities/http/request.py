@@ -7,9 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote, unquote_plus
 
-from magictunnel.capabilities.credentials import UNSENDABLE
-from magictunnel.capabilities.expression import MISSING, Absent, BadExpression, Scope, as_text, filled, value_of
 from magictunnel.capabilities.http.bodies import Body, body_of
+from magictunnel.capabilities.http.credentials import UNSENDABLE
 from magictunnel.capabilities.http.names import pairs_of
 from magictunnel.capabilities.http.places import Misplaced, Origin, climbs, pieces, place_of
 from magictunnel.capabilities.http.styles import (
@@ -21,7 +20,16 @@ from magictunnel.capabilities.http.styles import (
     path_text,
     query_pairs,
 )  # fmt: skip
-from magictunnel.capabilities.requests import Http, HttpDefaults, Part, Written
+from magictunnel.capabilities.language.expression import (
+    MISSING,
+    Absent,
+    BadExpression,
+    Scope,
+    as_text,
+    filled,
+    value_of,
+)
+from magictunnel.capabilities.language.requests import Http, HttpDefaults, Part, Written
 from magictunnel.errors import RunError
 
 Expand = Callable[[str, str], str]

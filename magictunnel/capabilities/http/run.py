@@ -15,19 +15,19 @@ import anyio
 from anyio import to_thread
 
 from magictunnel.capabilities.base import DEFAULT_MAX_OUTPUT, Output, Tell, silent
-from magictunnel.capabilities.credentials import Access, Credentials
-from magictunnel.capabilities.expression import Scope
-from magictunnel.capabilities.graphql import PAYLOAD, as_http, payload_of, read
 from magictunnel.capabilities.http.client import Answer, Client, NoAnswer, Watch
+from magictunnel.capabilities.http.credentials import Access, Credentials
+from magictunnel.capabilities.http.graphql import PAYLOAD, as_http, payload_of, read
 from magictunnel.capabilities.http.pages import Page, first, following
 from magictunnel.capabilities.http.places import Misplaced, pairs_in, place_of
 from magictunnel.capabilities.http.request import Built, built
 from magictunnel.capabilities.http.shown import output_of, shown
 from magictunnel.capabilities.http.stream import Told
 from magictunnel.capabilities.http.styles import cookie_pairs, encoded
-from magictunnel.capabilities.members import at_path
-from magictunnel.capabilities.progress import Progress
-from magictunnel.capabilities.requests import Credential, GraphQL, Http, HttpDefaults
+from magictunnel.capabilities.language.expression import Scope
+from magictunnel.capabilities.language.members import at_path
+from magictunnel.capabilities.language.requests import Credential, GraphQL, Http, HttpDefaults
+from magictunnel.capabilities.processes.progress import Progress
 from magictunnel.errors import RunError, UnsetVariable
 from magictunnel.secrets import Secrets
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from magictunnel.capabilities.base import Output
+from magictunnel.capabilities.content.media import decoded, has_charset
 from magictunnel.capabilities.http.client import Answer
-from magictunnel.capabilities.media import decoded, has_charset
-from magictunnel.capabilities.process import hidden
+from magictunnel.capabilities.processes.process import hidden
 from magictunnel.errors import RunError
 from magictunnel.secrets import Secrets
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from magictunnel.capabilities.http.client import Answer, Take
-from magictunnel.capabilities.requests import Stream
+from magictunnel.capabilities.language.requests import Stream
 from magictunnel.wire.http1.sse import Event, EventParser
 
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from magictunnel.capabilities.expression import MISSING
-from magictunnel.capabilities.requests import Style
+from magictunnel.capabilities.language.expression import MISSING
+from magictunnel.capabilities.language.requests import Style
 
 Pair = tuple[str, str]
 """A name and a value, encoded as they go out."""

@@ -39,7 +39,6 @@ class Body(NamedTuple):
         return said.get("additionalProperties", False) is False and _ANY.isdisjoint(said)
 
 
-
 def body_of(node: Node, schemas: Schemas) -> Body:
     """The first kind of content at `node` that can be carried, plain JSON before all others.
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from magictunnel.capabilities.requests import Credential, GraphQL, Http, HttpDefaults
-from magictunnel.capabilities.values import Declared, Size, Template
+from magictunnel.capabilities.language.requests import Credential, GraphQL, Http, HttpDefaults
+from magictunnel.capabilities.language.values import Declared, Size, Template
 from magictunnel.catalog.model import Json, Visibility
 from magictunnel.config.values import Duration, LegalName
 

@@ -15,8 +15,8 @@ from typing import Literal
 import anyio
 from anyio.abc import ByteReceiveStream, Process
 
-from magictunnel.capabilities.limits import IS_LINUX, limited
-from magictunnel.capabilities.progress import Progress
+from magictunnel.capabilities.processes.limits import IS_LINUX, limited
+from magictunnel.capabilities.processes.progress import Progress
 from magictunnel.errors import RunError
 from magictunnel.secrets import Secrets
 from magictunnel.wire.guard import Guard

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import sys
 
-from magictunnel.capabilities import called
 from magictunnel.capabilities.base import DEFAULT_MAX_OUTPUT, Output, Site, Tell, silent
-from magictunnel.capabilities.command import folder, outcome
-from magictunnel.capabilities.environment import environment, filling
-from magictunnel.capabilities.expression import Scope
-from magictunnel.capabilities.model import Python
-from magictunnel.capabilities.process import Ended, Plan, finished, hidden
-from magictunnel.capabilities.progress import Progress
+from magictunnel.capabilities.language.expression import Scope
+from magictunnel.capabilities.language.model import Python
+from magictunnel.capabilities.processes import called
+from magictunnel.capabilities.processes.command import folder, outcome
+from magictunnel.capabilities.processes.environment import environment, filling
+from magictunnel.capabilities.processes.process import Ended, Plan, finished, hidden
+from magictunnel.capabilities.processes.progress import Progress
 from magictunnel.catalog.model import Json
 from magictunnel.errors import RunError
 from magictunnel.secrets import Secrets

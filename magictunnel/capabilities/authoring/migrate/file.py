@@ -8,12 +8,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from magictunnel.capabilities.authoring.migrate.placeholders import Placeholders
+from magictunnel.capabilities.authoring.migrate.report import CannotCarry, Migrated, Vault
+from magictunnel.capabilities.authoring.migrate.requests import Old
+from magictunnel.capabilities.authoring.migrate.routing import way
 from magictunnel.capabilities.faults import faults
-from magictunnel.capabilities.migrate.placeholders import Placeholders
-from magictunnel.capabilities.migrate.report import CannotCarry, Migrated, Vault
-from magictunnel.capabilities.migrate.requests import Old
-from magictunnel.capabilities.migrate.routing import way
-from magictunnel.capabilities.model import CapabilityFile
+from magictunnel.capabilities.language.model import CapabilityFile
 from magictunnel.catalog.model import Json
 from magictunnel.generators.names import legal
 

@@ -14,11 +14,11 @@ from anyio import to_thread
 from mcp_types import INTERNAL_ERROR
 
 from magictunnel.capabilities.base import Output
-from magictunnel.capabilities.expression import MISSING, Absent, Scope, as_text, filled
-from magictunnel.capabilities.files import contents, mime_of, read_bytes, within
-from magictunnel.capabilities.model import CapabilityFile, Resource, ResourceTemplate
-from magictunnel.capabilities.requests import Http
-from magictunnel.capabilities.uris import below, path_below, plain, values_in
+from magictunnel.capabilities.content.files import contents, mime_of, read_bytes, within
+from magictunnel.capabilities.content.uris import below, path_below, plain, values_in
+from magictunnel.capabilities.language.expression import MISSING, Absent, Scope, as_text, filled
+from magictunnel.capabilities.language.model import CapabilityFile, Resource, ResourceTemplate
+from magictunnel.capabilities.language.requests import Http
 from magictunnel.catalog.model import Json
 from magictunnel.errors import BackendError, BadParams, RunError, UnknownEntry
 

@@ -11,10 +11,10 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from magictunnel.capabilities import model, requests, values
-from magictunnel.capabilities.meanings import MEANINGS
-from magictunnel.capabilities.model import WAYS, CapabilityFile
-from magictunnel.capabilities.requests import BODIES
+from magictunnel.capabilities.authoring.meanings import MEANINGS
+from magictunnel.capabilities.language import model, requests, values
+from magictunnel.capabilities.language.model import WAYS, CapabilityFile
+from magictunnel.capabilities.language.requests import BODIES
 from magictunnel.catalog.model import Json
 from magictunnel.config.values import parse_duration
 

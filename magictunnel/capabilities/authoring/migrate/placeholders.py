@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from magictunnel.capabilities.migrate.report import CannotCarry
+from magictunnel.capabilities.authoring.migrate.report import CannotCarry
 from magictunnel.catalog.model import Json
 
 _PLACEHOLDER = re.compile(r"\{\{\s*(?P<double>[^{}]+?)\s*\}\}|\{(?P<single>[^{}\s\"'][^{}]*)\}")

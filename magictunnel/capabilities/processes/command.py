@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from magictunnel.capabilities.base import DEFAULT_MAX_OUTPUT, Output, Site, Tell, silent
-from magictunnel.capabilities.code import code_in
-from magictunnel.capabilities.environment import encoded, environment, expanded, filling, plain_text
-from magictunnel.capabilities.expression import MISSING, Absent, BadExpression, Scope, as_text, filled
-from magictunnel.capabilities.model import Command
-from magictunnel.capabilities.process import Ended, Plan, finished, hidden
-from magictunnel.capabilities.progress import Progress
+from magictunnel.capabilities.language.expression import MISSING, Absent, BadExpression, Scope, as_text, filled
+from magictunnel.capabilities.language.model import Command
+from magictunnel.capabilities.processes.code import code_in
+from magictunnel.capabilities.processes.environment import encoded, environment, expanded, filling, plain_text
+from magictunnel.capabilities.processes.process import Ended, Plan, finished, hidden
+from magictunnel.capabilities.processes.progress import Progress
 from magictunnel.errors import RunError
 from magictunnel.secrets import Secrets
 

@@ -9,9 +9,9 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from magictunnel.capabilities.literals import has_secret, is_secret
-from magictunnel.capabilities.migrate.placeholders import Placeholders
-from magictunnel.capabilities.migrate.report import CannotCarry, Migrated, Vault
+from magictunnel.capabilities.authoring.literals import has_secret, is_secret
+from magictunnel.capabilities.authoring.migrate.placeholders import Placeholders
+from magictunnel.capabilities.authoring.migrate.report import CannotCarry, Migrated, Vault
 from magictunnel.catalog.model import Json
 
 _WITH_BODY = ("POST", "PUT", "PATCH")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from magictunnel.capabilities.model import CapabilityFile, Command, Python, Tool
+from magictunnel.capabilities.language.model import CapabilityFile, Command, Python, Tool
 
 
 def absences(file: CapabilityFile, folder: Path) -> Iterator[str]:

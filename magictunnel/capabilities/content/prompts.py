@@ -10,9 +10,9 @@ from typing import Any
 from anyio import to_thread
 from mcp_types import INTERNAL_ERROR
 
-from magictunnel.capabilities.expression import as_text, filled
-from magictunnel.capabilities.files import encoded, mime_of, path_fault, read_bytes, within
-from magictunnel.capabilities.model import CapabilityFile, Message, Prompt
+from magictunnel.capabilities.content.files import encoded, mime_of, path_fault, read_bytes, within
+from magictunnel.capabilities.language.expression import as_text, filled
+from magictunnel.capabilities.language.model import CapabilityFile, Message, Prompt
 from magictunnel.catalog.model import Json
 from magictunnel.config.explain import did_you_mean
 from magictunnel.errors import BackendError, BadParams, RunError, UnknownEntry

@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from magictunnel.capabilities.base import Output
-from magictunnel.capabilities.expression import MISSING, Absent, BadExpression, Scope, filled
-from magictunnel.capabilities.members import at_path
-from magictunnel.capabilities.requests import GraphQL, Http, Part
+from magictunnel.capabilities.language.expression import MISSING, Absent, BadExpression, Scope, filled
+from magictunnel.capabilities.language.members import at_path
+from magictunnel.capabilities.language.requests import GraphQL, Http, Part
 from magictunnel.errors import RunError
 
 PAYLOAD = "$payload"

@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
-from magictunnel.capabilities.files import path_fault
+from magictunnel.capabilities.content.files import path_fault
 from magictunnel.catalog.model import Json, identical
 from magictunnel.catalog.names import NameRules, public_name
 from magictunnel.errors import ConfigError

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from secrets import token_urlsafe
 from typing import Any
 
-from magictunnel.capabilities.media import text_block
+from magictunnel.capabilities.content.media import text_block
 from magictunnel.catalog.model import Json
 from magictunnel.wire.codec import dumps, loads
 

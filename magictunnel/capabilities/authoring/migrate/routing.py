@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
 
-from magictunnel.capabilities.literals import is_secret
-from magictunnel.capabilities.migrate.placeholders import is_sole, name_in
-from magictunnel.capabilities.migrate.report import CannotCarry
-from magictunnel.capabilities.migrate.requests import Old, by_reference, ensure_plain, graphql, http, sse
+from magictunnel.capabilities.authoring.literals import is_secret
+from magictunnel.capabilities.authoring.migrate.placeholders import is_sole, name_in
+from magictunnel.capabilities.authoring.migrate.report import CannotCarry
+from magictunnel.capabilities.authoring.migrate.requests import Old, by_reference, ensure_plain, graphql, http, sse
 from magictunnel.catalog.model import Json
 from magictunnel.catalog.names import NameRules, public_name
 

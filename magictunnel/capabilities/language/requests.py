@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from magictunnel.capabilities.values import Declared, Reference, Size, Template
+from magictunnel.capabilities.language.values import Declared, Reference, Size, Template
 from magictunnel.config.values import Duration
 
 BODIES = ("json", "form", "multipart", "body")

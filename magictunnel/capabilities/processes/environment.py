@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from magictunnel.capabilities.expression import MISSING, Absent, BadExpression, Scope, as_text, filled
+from magictunnel.capabilities.language.expression import MISSING, Absent, BadExpression, Scope, as_text, filled
 from magictunnel.errors import RunError, UnsetVariable
 from magictunnel.secrets import Secrets
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from magictunnel.capabilities.expression import MISSING
+from magictunnel.capabilities.language.expression import MISSING
 
 
 def at_path(value: Any, path: str) -> Any:

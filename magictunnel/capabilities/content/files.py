@@ -8,7 +8,7 @@ import os
 import stat
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from magictunnel.capabilities.media import kind_of
+from magictunnel.capabilities.content.media import kind_of
 from magictunnel.catalog.model import Json
 from magictunnel.errors import RunError
 

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
-from magictunnel.capabilities.expression import BadExpression, is_nameable, named, parsed
 from magictunnel.capabilities.http.addresses import is_public
-from magictunnel.capabilities.model import CapabilityFile, Command, Tool, Way
-from magictunnel.capabilities.requests import ClientCredentials, Http
+from magictunnel.capabilities.language.expression import BadExpression, is_nameable, named, parsed
+from magictunnel.capabilities.language.model import CapabilityFile, Command, Tool, Way
+from magictunnel.capabilities.language.requests import ClientCredentials, Http
 from magictunnel.catalog.model import Json
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from magictunnel.capabilities.base import Output
-from magictunnel.capabilities.expression import MISSING
-from magictunnel.capabilities.media import BINARY, blocks_of, decoded, is_textual, kind_of, text_block
+from magictunnel.capabilities.content.media import BINARY, blocks_of, decoded, is_textual, kind_of, text_block
+from magictunnel.capabilities.language.expression import MISSING
 from magictunnel.catalog.model import Json
 from magictunnel.errors import RunError
 from magictunnel.wire.codec import is_writable, loads

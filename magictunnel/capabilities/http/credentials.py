@@ -13,7 +13,7 @@ from urllib.parse import quote_plus, urlencode
 import anyio
 from anyio import to_thread
 
-from magictunnel.capabilities.requests import ApiKey, Basic, Bearer, ClientCredentials, Credential
+from magictunnel.capabilities.language.requests import ApiKey, Basic, Bearer, ClientCredentials, Credential
 from magictunnel.errors import RunError, UnsetVariable
 from magictunnel.secrets import Secrets
 

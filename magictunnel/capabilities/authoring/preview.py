@@ -7,14 +7,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from magictunnel.capabilities.command import arguments
-from magictunnel.capabilities.expression import MISSING, Absent, BadExpression, as_text, filled, holds, parsed
-from magictunnel.capabilities.graphql import PAYLOAD, as_http, payload_of
+from magictunnel.capabilities.http.graphql import PAYLOAD, as_http, payload_of
 from magictunnel.capabilities.http.pages import first
 from magictunnel.capabilities.http.request import Built, Expand, built
 from magictunnel.capabilities.http.styles import cookie_pairs, encoded
-from magictunnel.capabilities.model import CapabilityFile, Command, Mcp, Python, Step, Tool, Way
-from magictunnel.capabilities.requests import ApiKey, Basic, Bearer, Credential, Http
+from magictunnel.capabilities.language.expression import MISSING, Absent, BadExpression, as_text, filled, holds, parsed
+from magictunnel.capabilities.language.model import CapabilityFile, Command, Mcp, Python, Step, Tool, Way
+from magictunnel.capabilities.language.requests import ApiKey, Basic, Bearer, Credential, Http
+from magictunnel.capabilities.processes.command import arguments
 from magictunnel.catalog.model import Json
 from magictunnel.errors import RunError
 

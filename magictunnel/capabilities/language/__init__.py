@@ -1,0 +1,1 @@
+"""What a capability file can say: its model, and the expressions in it."""

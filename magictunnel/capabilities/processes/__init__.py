@@ -1,0 +1,1 @@
+"""Programs and functions that tools run, each in a process of its own."""
