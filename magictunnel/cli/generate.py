@@ -51,6 +51,9 @@ def openapi(
     deprecated: Deprecated = False,
     prefix: ToolPrefix = "",
     naming: Annotated[Naming, typer.Option("--naming", help="What tools are called after.")] = Naming.OPERATION_ID,
+    root: Annotated[
+        Path | None, typer.Option("--root", metavar="FOLDER", help="Files in it may be referred to (its own folder).")
+    ] = None,
     force: Force = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
@@ -71,7 +74,7 @@ def openapi(
             prefix=prefix,
             naming=naming.value,
         )
-        return await from_openapi(spec, options, Wanted(output, force, dry_run, as_json))
+        return await from_openapi(spec, options, Wanted(output, force, dry_run, as_json), root)
 
     run(main)
 

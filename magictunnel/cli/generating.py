@@ -59,8 +59,8 @@ class Watched:
             say(f"{what}: {done:,} of {of:,}", "dim")
 
 
-async def from_openapi(spec: str, options: Options, wanted: Wanted) -> int:
-    """Make a capability file of the OpenAPI description at `spec`; the exit code.
+async def from_openapi(spec: str, options: Options, wanted: Wanted, root: Path | None = None) -> int:
+    """Make a capability file of the OpenAPI description at `spec`; the exit code. `root`: what it may refer to.
 
     Raises:
         ConfigError: it cannot be read, or what is made cannot be written.
@@ -73,7 +73,7 @@ async def from_openapi(spec: str, options: Options, wanted: Wanted) -> int:
         raise ConfigError(
             "--base-url has a secret in it, which would stand in the file", hint="leave it out of the URL"
         )
-    source = await run_sync(read, spec)
+    source = await run_sync(read, spec, root)
     made = await run_sync(lambda: generate(source, options, Watched()))
     made = reachable(made, options.base_url or spec)
     return await _delivered(made, f"{told(source.where).rpartition('/')[2]} by magictunnel generate openapi", wanted)

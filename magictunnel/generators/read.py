@@ -28,6 +28,8 @@ class Source:
     """URL of it; of a file, `file:///...`."""
     document: Any
     """Its JSON."""
+    root: Path | None = None
+    """Of a file: the folder in which all lies that it may refer to; None: its own."""
 
     @property
     def name(self) -> str:
@@ -44,7 +46,7 @@ class Source:
             raise ConfigError(
                 f"it refers to {url[:200]}, which is outside its {'folder' if self._is_file else 'origin'}",
                 file=told(self.where),
-                hint="bundle the description into one file first",
+                hint="name a folder that holds both with --root" if self._is_file else "bundle it into one file first",
             )
         return document_of(_read_file(path_of(url)) if self._is_file else _read_url(url, 0)[1], told(url))
 
@@ -56,11 +58,11 @@ class Source:
         here, there = urlsplit(self.where), urlsplit(url)
         if (here.scheme, here.netloc) != (there.scheme, there.netloc):
             return False
-        return not self._is_file or path_of(url).is_relative_to(path_of(self.where).parent)
+        return not self._is_file or path_of(url).is_relative_to(self.root or path_of(self.where).parent)
 
 
-def read(spec: str) -> Source:
-    """The description at `spec`, a file or an http(s) URL, written in JSON or YAML.
+def read(spec: str, root: Path | None = None) -> Source:
+    """The description at `spec`, a file or an http(s) URL, written in JSON or YAML. `root`: see `Source`.
 
     Raises:
         ConfigError: it cannot be read, is larger than MAX_BYTES, or is neither.
@@ -71,7 +73,7 @@ def read(spec: str) -> Source:
         raise ConfigError(f"{spec[:200]} is neither a file nor an http(s) URL")
     else:
         where, content = Path(os.path.realpath(spec)).as_uri(), _read_file(Path(spec))
-    return Source(where, document_of(content, told(where)))
+    return Source(where, document_of(content, told(where)), root and Path(os.path.realpath(root)))
 
 
 def told(where: str) -> str:
