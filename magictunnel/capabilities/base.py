@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from magictunnel.backends.base import Request
-from magictunnel.capabilities.language.expression import MISSING
+from magictunnel.capabilities.language.expression import MISSING, Scope
 from magictunnel.catalog.model import Json
 from magictunnel.secrets import Secrets
 from magictunnel.wire.guard import UNWATCHED, Guard
@@ -54,6 +54,16 @@ class Output:
     """Why it failed, in one line; `body` and `value` are then what explains it."""
     is_cut: bool = False
     """Whether there was more than is read."""
+
+
+class StepScope(dict[str, Any]):
+    """What a step sees: the arguments of the call, and `steps`, what others have come to."""
+
+
+def arguments_of(scope: Scope) -> Json:
+    """The arguments of the call alone."""
+    is_step = isinstance(scope, StepScope)
+    return {name: value for name, value in scope.items() if not (is_step and name == "steps")}
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 import anyio
 
-from magictunnel.capabilities.base import Job, Output
+from magictunnel.capabilities.base import Job, Output, StepScope
 from magictunnel.capabilities.content.files import charset_of, media_type
 from magictunnel.capabilities.language.expression import MISSING, Absent, Scope, filled, holds
 from magictunnel.capabilities.language.model import OnError, Step, Tool
@@ -118,7 +118,8 @@ class _Running:
 
     def _scope(self, step: Step) -> dict[str, Any]:
         """What `step` sees: the arguments, and what those came to that it comes after."""
-        return {**self._job.scope, "steps": _values({name: self.ends[name] for name in self._befores[step.name]})}
+        before = _values({name: self.ends[name] for name in self._befores[step.name]})
+        return StepScope(self._job.scope, steps=before)
 
     def _hindrance(self, step: Step, scope: Scope) -> _End | None:
         """How `step` ends without being run; None: it is run."""

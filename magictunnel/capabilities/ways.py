@@ -8,7 +8,7 @@ import anyio
 
 from magictunnel.backends.base import Request
 from magictunnel.capabilities.arguments import Arguments
-from magictunnel.capabilities.base import Job, Output, Site, Tell, silent
+from magictunnel.capabilities.base import Job, Output, Site, Tell, arguments_of, silent
 from magictunnel.capabilities.http import HttpRunner
 from magictunnel.capabilities.language.expression import Absent, filled
 from magictunnel.capabilities.language.model import CapabilityFile, Mcp, Tool, Way
@@ -60,8 +60,7 @@ class Ways:
         return await self.http.run_graphql(way.graphql, job.scope, job.tell)
 
     async def _made(self, mcp: Mcp, job: Job) -> Output:
-        arguments = filled(mcp.arguments, job.scope) if mcp.arguments is not None else dict(job.scope)
-        arguments.pop("steps", None)
+        arguments = arguments_of(job.scope) if mcp.arguments is None else filled(mcp.arguments, job.scope)
         result = await self._site.make(mcp.tool, arguments, job.request)
         return Output(result=result, failed=f"{mcp.tool} failed" if result.get("isError") else "")
 

@@ -46,6 +46,12 @@ tools:
   - name: alias
     inputSchema: {type: object, properties: {word: {type: string}}, required: [word]}
     mcp: {tool: demo__say, arguments: {what: "{{word}}", times: 1}}
+  - name: count
+    inputSchema: {type: object, properties: {steps: {type: integer}}}
+    python: counting:count
+  - name: counted
+    inputSchema: {type: object, properties: {steps: {type: integer}}}
+    mcp: {tool: demo__count}
   - name: itself
     mcp: {tool: demo__itself}
   - name: nobody
@@ -152,6 +158,13 @@ async def test_tools_call_each_other_through_the_whole_pipeline(tmp_path: Path) 
     async with scene(tmp_path) as here:
         assert text_of(await here.call("alias", word="hey")) == "hey/1"
         assert '"said": "hey!/2"' in text_of(await here.call("both", what="hey"))
+
+
+async def test_an_argument_may_be_called_steps_where_there_are_none(tmp_path: Path) -> None:
+    (tmp_path / "counting.py").write_text("def count(steps):\n    return steps + 1\n")
+    async with scene(tmp_path) as here:
+        assert text_of(await here.call("count", steps=3)) == "4"
+        assert text_of(await here.call("counted", steps=3)) == "4"
 
 
 async def test_a_tool_that_calls_itself_without_end_is_stopped(tmp_path: Path) -> None:

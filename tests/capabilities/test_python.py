@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
-from magictunnel.capabilities.base import Output
+from magictunnel.capabilities.base import Output, StepScope
 from magictunnel.capabilities.content.result import result_of
 from magictunnel.capabilities.language.expression import MISSING
 from magictunnel.capabilities.language.model import Python
@@ -78,7 +78,7 @@ async def called(folder: Path, function: str, scope: dict[str, Any] | None = Non
     ("function", "scope", "expected"),
     [
         ("tools:echo", {"a": [1, {"b": None}], "t": "ü$(x)"}, {"a": [1, {"b": None}], "t": "ü$(x)"}),
-        ("tools:echo", {"a": 1, "steps": {"x": 2}}, {"a": 1}),
+        ("tools:echo", StepScope(a=1, steps={"x": 2}), {"a": 1}),
         ("tools:nothing", {}, None),
         ("tools:listed", {}, [1, 2.5, None, True, "ü"]),
         ("tools:big", {}, {"n": 2**80}),

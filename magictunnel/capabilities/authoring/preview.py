@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from magictunnel.capabilities.base import arguments_of
 from magictunnel.capabilities.http.graphql import PAYLOAD, as_http, payload_of
 from magictunnel.capabilities.http.pages import first
 from magictunnel.capabilities.http.request import Built, Expand, built
@@ -140,11 +141,7 @@ def _mcp(mcp: Mcp, scope: Json) -> Json:
 
 def _given(declared: Any, scope: Json) -> Any:
     """The arguments that the file declares, else those of the call."""
-    return (
-        {name: value for name, value in scope.items() if name != "steps"}
-        if declared is None
-        else filled(declared, scope)
-    )
+    return arguments_of(scope) if declared is None else filled(declared, scope)
 
 
 # --- what is not known yet

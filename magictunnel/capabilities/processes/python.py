@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
-from magictunnel.capabilities.base import DEFAULT_MAX_OUTPUT, Output, Site, Tell, silent
+from magictunnel.capabilities.base import DEFAULT_MAX_OUTPUT, Output, Site, Tell, arguments_of, silent
 from magictunnel.capabilities.language.expression import Scope
 from magictunnel.capabilities.language.model import Python
 from magictunnel.capabilities.processes import called
@@ -62,9 +62,9 @@ def planned(python: Python, scope: Scope, site: Site) -> Plan:
 
 
 def _arguments(python: Python, scope: Scope) -> Json:
-    """By name: what the file says, or those of the call, of which `steps` is none."""
+    """By name: what the file says, or those of the call."""
     if python.arguments is None:
-        return {name: value for name, value in scope.items() if name != "steps"}
+        return arguments_of(scope)
     made: Json = filling(python.arguments, scope)
     return made
 
