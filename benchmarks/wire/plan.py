@@ -36,6 +36,8 @@ class Plan:
     """Where it would take long, only ours and the floor."""
     is_sse: bool = False
     """Backends over HTTP answer calls as events."""
+    is_apart: bool = False
+    """The load client has a core to itself."""
 
 
 QUICK_TARGETS = (DIRECT, FLOOR, LEANEST, OURS, SDK, TUNED)
