@@ -23,8 +23,8 @@ FORGE, FORGE_STATEFUL = "ContextForge", "ContextForge, stateful"
 
 
 STEADY_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(64 << 20), "MALLOC_MMAP_THRESHOLD_": str(32 << 20)}
-"""asyncio reads into blocks of 256 KB. Whether glibc gives each back to the system, and takes it anew for the next read,
-is decided by where it happens to lie, and costs 15 to 40 us a call: this decides it once, for the faster.
+"""asyncio reads into blocks of 256 KB. Whether glibc gives each back to the system, and takes it anew for the next
+read, is decided by where it happens to lie, and costs 15 to 40 us a call: this decides it once, for the faster.
 """
 
 

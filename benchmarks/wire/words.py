@@ -13,9 +13,9 @@ Two relays do no more than parse each message once, map ids and names, and write
 shortest that asyncio's documentation leads to: streams, tasks, a future for each answer. The bars are
 set against it. The *leanest relay* does the same in callbacks alone, without task or future, and parses HTTP in C: that
 is about what Python can do. No bar is set against it; what everybody adds is told next to both. They run on asyncio's
-own loop, and on uvloop in rows of their own; MagicTunnel takes uvloop where that is installed. Whether glibc gives the
-blocks that asyncio reads into back to the system after each read is left to chance elsewhere; for the relays it is settled,
-for the faster (`STEADY_MEMORY` in `benchmarks/wire/targets.py`).
+own loop, and on uvloop in rows of their own; MagicTunnel takes uvloop where that is installed. Whether glibc gives
+the blocks that asyncio reads into back to the system after each read is left to chance elsewhere; for the relays it is
+settled, for the faster (`STEADY_MEMORY` in `benchmarks/wire/targets.py`).
 
 Ratios travel; milliseconds belong to the machine. Written by `make bench` (see [benchmarks](../benchmarks/README.md)).
 """
