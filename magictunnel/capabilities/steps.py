@@ -209,7 +209,7 @@ def _json_or_text(text: str, *, is_json: bool = False) -> Any:
         try:
             return json.loads(text, parse_constant=_no_json)
         except (ValueError, RecursionError):
-            pass
+            pass  # it only looks like JSON, or says that it is: whoever reads it sees the text
     return text.rstrip("\r\n")
 
 

@@ -19,7 +19,7 @@ from magictunnel.capabilities.http import HttpRunner
 from magictunnel.capabilities.language.requests import Credential, Http, HttpDefaults
 from magictunnel.errors import RunError
 from magictunnel.secrets import Secrets
-from tests.support.recorder import Arrived, Recorder, Reply, as_json, recorder
+from tests.support.recorder import Arrived, Recorder, Reply, as_json
 
 pytestmark = pytest.mark.anyio
 
@@ -40,12 +40,6 @@ DECLARED: dict[str, dict[str, Any]] = {
 async def bounded() -> AsyncIterator[None]:
     with anyio.fail_after(20):
         yield
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Recorder]:
-    async with recorder() as app:
-        yield app
 
 
 @pytest.fixture

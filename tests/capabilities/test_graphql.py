@@ -15,7 +15,7 @@ from magictunnel.capabilities.language.expression import MISSING
 from magictunnel.capabilities.language.requests import Bearer, GraphQL, HttpDefaults
 from magictunnel.errors import RunError
 from magictunnel.secrets import Secrets
-from tests.support.recorder import Recorder, Reply, as_json, recorder
+from tests.support.recorder import Recorder, Reply, as_json
 
 pytestmark = pytest.mark.anyio
 QUERY = "query User($id: ID!, $with: Filter) { user(id: $id, with: $with) { name } }  # {{id}} ${TOKEN}"
@@ -25,12 +25,6 @@ QUERY = "query User($id: ID!, $with: Filter) { user(id: $id, with: $with) { name
 async def bounded() -> AsyncIterator[None]:
     with anyio.fail_after(20):
         yield
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Recorder]:
-    async with recorder() as app:
-        yield app
 
 
 async def asked(server: Recorder, scope: dict[str, Any] | None = None, **declared: Any) -> Output:

@@ -21,7 +21,7 @@ from magictunnel.capabilities.processes.python import run_python
 from magictunnel.errors import RunError
 from magictunnel.secrets import Secrets
 from tests.capabilities.running import Heard, python, site
-from tests.support.recorder import Recorder, Reply, recorder
+from tests.support.recorder import Recorder, Reply
 
 pytestmark = pytest.mark.anyio
 
@@ -33,12 +33,6 @@ OTHER = "n0t-of-this-request"
 async def bounded() -> AsyncIterator[None]:
     with anyio.fail_after(30):
         yield
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Recorder]:
-    async with recorder() as app:
-        yield app
 
 
 @asynccontextmanager

@@ -17,7 +17,7 @@ from magictunnel.capabilities.http import HttpRunner
 from magictunnel.capabilities.language.requests import Http, HttpDefaults
 from magictunnel.errors import RunError
 from magictunnel.secrets import Secrets
-from tests.support.recorder import Arrived, Recorder, Reply, as_json, recorder
+from tests.support.recorder import Arrived, Recorder, Reply, as_json
 
 pytestmark = pytest.mark.anyio
 
@@ -26,12 +26,6 @@ pytestmark = pytest.mark.anyio
 async def bounded() -> AsyncIterator[None]:
     with anyio.fail_after(20):
         yield
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Recorder]:
-    async with recorder() as app:
-        yield app
 
 
 @asynccontextmanager

@@ -74,15 +74,6 @@ def place_of(url: str, base: str | None = None) -> Place:
     return Place(origin, unshield(quote(path, safe=_IN_PATH + "\0")), unshield(quote(query, safe=_IN_QUERY + "\0")))
 
 
-def origin_of(url: str) -> Origin:
-    """Scheme, host and port of an absolute URL.
-
-    Raises:
-        Misplaced: it has none.
-    """
-    return place_of(url).origin
-
-
 def pairs_in(query: str) -> tuple[tuple[str, str], ...]:
     """Names and values of a query, as they are written."""
     apart = (one.partition("=") for one in query.split("&") if one)
