@@ -19,7 +19,7 @@ from magictunnel.backends.local import LocalBackend
 from magictunnel.backends.mcp import McpBackend
 from magictunnel.backends.pool import Pool
 from magictunnel.backends.standing import OnState
-from magictunnel.backends.states import Limits, State, Status
+from magictunnel.backends.states import Limits, State, Status, limits_for
 from magictunnel.backends.stats import Stats
 from magictunnel.backends.supervisor import Supervisor
 from magictunnel.capabilities.declared import with_problems
@@ -35,6 +35,7 @@ from magictunnel.config.rules import longest_call, merge_rules, needed, settings
 from magictunnel.discovery.backend import Discovery
 from magictunnel.discovery.usage import Usage
 from magictunnel.discovery.views import Views
+from magictunnel.express import Express
 from magictunnel.pipeline import pipeline
 from magictunnel.pipeline.call import Handler
 from magictunnel.pipeline.patience import CallLimits
@@ -93,6 +94,8 @@ class Gateway:
         )
         self.handle: Handler = pipeline(router)
         """Takes every Call, through the whole pipeline, to its result."""
+        self.express = Express(self.live, pool, router.outward, self._limits_of)
+        """Begins a call for which no task is needed."""
         self.follow = router.follow
         self.unsubscribe = self._subscriptions.drop
         self.settle_levels = pool.settle_levels
@@ -380,20 +383,3 @@ def _of_servers(found: Mapping[str, T]) -> Mapping[str, T]:
 def own_secrets() -> Secrets:
     """The environment, and `MAGICTUNNEL_PYTHON`: the interpreter we run on, for servers that are written in Python."""
     return Secrets({"MAGICTUNNEL_PYTHON": sys.executable, **os.environ})
-
-
-def limits_for(config: Config, server: str) -> Limits:
-    """What a person has set for one server, for whoever keeps it."""
-    settings = settings_of(config, server)
-    return Limits(
-        start_timeout=settings.start_timeout,
-        grace=settings.grace,
-        session=settings.session,
-        ask_timeout=settings.ask_timeout,
-        poll=settings.poll,
-        start=settings.start,
-        idle_timeout=settings.idle_timeout,
-        heartbeat=settings.heartbeat,
-        patience=longest_call(config, server),
-        concurrency=settings.concurrency,
-    )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from time import monotonic
+from typing import Protocol
 
 import anyio
 
@@ -15,7 +17,7 @@ from magictunnel.catalog.extensions import owners
 from magictunnel.catalog.find import find, reaches, visible
 from magictunnel.catalog.links import Links, Place, republish
 from magictunnel.catalog.merge import MergeRules, is_offered
-from magictunnel.catalog.model import Json, Kind, Visibility
+from magictunnel.catalog.model import Catalog, Entry, Json, Kind, Visibility
 from magictunnel.catalog.tasks import created_task, original_task, public_task, task_place, with_related, with_task_ids
 from magictunnel.errors import (
     BackendUnavailable,
@@ -31,6 +33,7 @@ from magictunnel.pipeline.clock import Clock, Rows
 from magictunnel.pipeline.patience import CallLimits, Patient
 from magictunnel.subscriptions import Subscriptions
 from magictunnel.wire.audience import Audience
+from magictunnel.wire.begun import Begun
 from magictunnel.wire.caller import Back
 
 LimitsOf = Callable[[str, Kind | None, str], CallLimits]
@@ -38,6 +41,19 @@ LimitsOf = Callable[[str, Kind | None, str], CallLimits]
 SUBSCRIBE = ("resources/subscribe", "resources/unsubscribe")
 _UNBOUNDED = frozenset({"tasks/result"})
 """Answered when the task has ended, whenever that is; its client may cancel."""
+
+
+class Addressed(Protocol):
+    """What is to be known of a call to make its result lead back. A `Call` is one."""
+
+    @property
+    def kind(self) -> Kind | None: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def catalog(self) -> Catalog: ...
 
 
 @dataclass(slots=True)
@@ -52,6 +68,8 @@ class _Tries:
     """The connection broke when it was sent; it may run twice."""
     is_queued: bool = False
     """It waits for its turn among the calls of its server."""
+    begun: Begun | None = None
+    """The first try, whose answer is still to be awaited."""
 
     def queue(self, is_queued: bool) -> None:
         """See `Request.on_queued`."""
@@ -91,11 +109,11 @@ class Router:
         """
         if call.method == "tasks/list":
             return await self._tasks(call)
-        owner = self._owner(call)
+        owner = call.begun.place if call.begun else self._owner(call)
         limits = self._limits_of(owner.backend, call.kind, owner.uri)
-        clock = Clock(float("inf") if call.method in _UNBOUNDED else limits.timeout, self._rows)
+        clock = self._clock(call, limits)
         patient = Patient(call.caller, clock, limits.ask_timeout)
-        tries = _Tries()
+        tries = _Tries(begun=call.begun)
         with clock:
             if call.method in SUBSCRIBE:
                 await self._pool.get(owner.backend).ready()
@@ -109,8 +127,15 @@ class Router:
             task_id = created_task(result)
             if task_id:
                 await self._started(call, owner, task_id)
-            return self._outward(call, owner, result, is_task=bool(task_id) or call.kind is None)
+            return self.outward(call, owner, result, is_task=bool(task_id) or call.kind is None)
         raise patient.abandoned or self._late(call, owner, tries, limits.timeout)
+
+    def _clock(self, call: Call, limits: CallLimits) -> Clock:
+        if call.method in _UNBOUNDED:
+            return Clock(float("inf"))
+        if call.begun is not None:
+            return Clock(max(0.0, limits.timeout - (monotonic() - call.begun.started)))
+        return Clock(limits.timeout, self._rows)
 
     def _late(self, call: Call, owner: Place, tries: _Tries, seconds: float) -> CallError:
         """Why there was no answer in time."""
@@ -129,17 +154,9 @@ class Router:
         Sent once; and again, once each, if it never arrived, and if it may run twice.
         """
         while True:
+            coming = await self._coming(call, owner, params, back, tries)
             try:
-                link = self._pool.link_now(owner.backend, call.caller)
-                link = link or await self._pool.link_for(owner.backend, call.caller)
-            except BackendUnavailable as error:
-                raise tries.unknown or error from error
-            tries.is_waiting = False
-            self._check_task(call, owner, link)
-            try:
-                asking = call.caller.with_back(back)
-                as_task = not link.stateless and _runs_only_as_task(call)
-                return await link.request(Request(call.method, params, asking, as_task, tries.queue))
+                return await coming
             except BackendUnavailable as error:
                 if tries.unsent or error.server != owner.backend:
                     raise tries.unknown or error from error
@@ -149,6 +166,22 @@ class Router:
                     raise
                 tries.unknown = error
             tries.is_waiting = True
+
+    async def _coming(self, call: Call, owner: Place, params: Json, back: Back, tries: _Tries) -> Awaitable[Json]:
+        """What is awaited in one try."""
+        asking = call.caller.with_back(back)
+        if (begun := tries.begun) is not None:
+            tries.begun, tries.is_waiting = None, False
+            return begun.carrier.answer(begun, asking)
+        try:
+            link = self._pool.link_now(owner.backend, call.caller)
+            link = link or await self._pool.link_for(owner.backend, call.caller)
+        except BackendUnavailable as error:
+            raise tries.unknown or error from error
+        tries.is_waiting = False
+        self._check_task(call, owner, link)
+        as_task = not link.stateless and _runs_only_as_task(call)
+        return link.request(Request(call.method, params, asking, as_task, tries.queue))
 
     async def _subscribe(self, call: Call, owner: Place) -> Json:
         topic = resource(owner.uri)
@@ -182,14 +215,14 @@ class Router:
                 public = public_task(owner.backend, task_id)
                 await self._subscriptions.add(owner.backend, task(task_id), public, session, is_new=True)
 
-    def _outward(self, call: Call, owner: Place, result: Json, *, is_task: bool) -> Json:
+    def outward(self, call: Addressed, owner: Place, result: Json, *, is_task: bool = False) -> Json:
         """A result with the names and ids that clients know. `is_task`: it is about one."""
         if is_task or "_meta" in result:
             rename = with_task_ids if is_task else with_related
             result = rename(result, lambda one: public_task(owner.backend, one))
         return republish(result, lambda uri: self._published(call, owner, uri))
 
-    def _published(self, call: Call, owner: Place, uri: str) -> str:
+    def _published(self, call: Addressed, owner: Place, uri: str) -> str:
         """A URI in the result: what was asked for is told as it was asked for."""
         if call.kind is Kind.RESOURCE and uri == owner.uri:
             return call.name
@@ -253,7 +286,12 @@ def _runs_only_as_task(call: Call) -> bool:
     if call.kind is not Kind.TOOL or not call.caller.stateless:
         return False
     entry = find(call.catalog, call.kind, call.name, call.caller.allows)
-    execution = entry.definition.get("execution") if entry else None
+    return entry is not None and runs_only_as_task(entry)
+
+
+def runs_only_as_task(entry: Entry) -> bool:
+    """Whether a tool of the handshake era can be called in no other way."""
+    execution = entry.definition.get("execution")
     return isinstance(execution, dict) and execution.get("taskSupport") == "required"
 
 

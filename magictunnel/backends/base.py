@@ -14,6 +14,7 @@ from magictunnel.catalog.model import Json, Kind
 from magictunnel.config.model import DEFAULT_ASK_TIMEOUT, Era
 from magictunnel.errors import StartFailure
 from magictunnel.wire.audience import Audience
+from magictunnel.wire.begun import Begun
 from magictunnel.wire.caller import Caller
 
 
@@ -211,6 +212,15 @@ class Link(Protocol):
             OutcomeUnknown: the connection broke after the request was sent.
             BadParams: it continues a call that the server cannot know, or cannot be written as JSON; nothing was sent.
             CannotAsk, AnswerError: what the server wanted to know of the caller was not answered.
+        """
+        ...
+
+    def begin(self, begun: Begun, params: Json, *, runs_as_task: bool) -> bool:
+        """Send a request at once, whose answer `begun` takes. False: something would have to be waited for, or seen to;
+        nothing was sent. `runs_as_task`: it is for a tool of the handshake era that runs only so.
+
+        Raises:
+            BadParams: as `request` does.
         """
         ...
 

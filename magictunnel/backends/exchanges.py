@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import count
@@ -16,6 +17,7 @@ from mcp_types import CONNECTION_CLOSED
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from magictunnel.backends.base import US, Terms
+from magictunnel.backends.beginnings import Beginnings
 from magictunnel.backends.envelope import HeaderMap, enveloped, headers, inner_result
 from magictunnel.backends.failures import dooms, failure
 from magictunnel.catalog.extensions import TASKS
@@ -23,6 +25,7 @@ from magictunnel.catalog.model import EMPTY, Json
 from magictunnel.errors import BackendUnavailable, CallError
 from magictunnel.wire.audience import union
 from magictunnel.wire.base import Wire
+from magictunnel.wire.begun import Begun
 from magictunnel.wire.caller import Caller
 
 CANCEL_TIMEOUT = 5.0
@@ -32,11 +35,14 @@ CANCEL_TIMEOUT = 5.0
 class Sending:
     """One request under way."""
 
-    __slots__ = ("caller", "is_ours", "number", "questions")
+    __slots__ = ("caller", "is_ours", "number", "questions", "started", "what")
 
-    def __init__(self, number: int, caller: Caller, *, is_ours: bool) -> None:
+    def __init__(self, number: int, caller: Caller, what: str, started: float, *, is_ours: bool) -> None:
+        """`what`: its name, for errors. `started`: in seconds (monotonic)."""
         self.number = number
         self.caller = caller
+        self.what = what
+        self.started = started
         self.is_ours = is_ours
         """Nobody's call, but our own listing or subscription."""
         self.questions: set[anyio.CancelScope] = set()
@@ -64,6 +70,7 @@ class Exchanges:
         self._on_drained = on_drained
         self._numbers = count(1_000_000)  # apart from those that the SDK gives to its own requests
         self._in_flight: dict[int, Sending] = {}
+        self.beginnings = Beginnings()
         self._given_up: dict[int, Caller] = {}
         """Of calls that nobody waits for any more, until the server has read that. Over one pipe, what it asks or tells
         for these looks like that of any other call.
@@ -103,31 +110,90 @@ class Exchanges:
         options: CallOptions = {"request_id": number, "cancel_on_abandon": False}
         if self._wire.is_http:
             options["headers"] = self._headers(method, sent)
-        self._in_flight[number] = sending = Sending(number, caller, is_ours=is_ours)
-        started = monotonic()
+        sending = Sending(number, caller, str(params.get("name") or method), monotonic(), is_ours=is_ours)
+        return await self._answered(sending, self._wire.send_raw_request(method, sent, options))
+
+    async def _answered(self, sending: Sending, coming: Awaitable[Json]) -> Json:
+        self._in_flight[sending.number] = sending
         try:
-            answer = await self._wire.send_raw_request(method, sent, options)
-            self._count(sending, started)
+            answer = await coming
+            await self.beginnings.gate.passed()
+            self._count(sending)
             return inner_result(answer)
         except MCPError as error:
+            await self.beginnings.gate.passed()
             if error.code != CONNECTION_CLOSED:
-                self._count(sending, started)
-            raise self._failed(error, str(params.get("name") or method), caller) from error
+                self._count(sending)
+            raise self._failed(error, sending.what, sending.caller) from error
         except anyio.get_cancelled_exc_class():
             self._give_up(sending)
             raise
         finally:
             self._ended(sending)
 
+    # --- what nobody waits for yet
+
+    def begin(self, begun: Begun, params: Json) -> bool:
+        """Send a request at once. See `Link.begin`."""
+        wire, method = self._wire, begun.method
+        if wire.is_closed or self.doom:
+            return False
+        begun.number = number = next(self._numbers)
+        sent = enveloped(params, self.era, begun.caller, number, stateless=self.stateless)
+        if not wire.begin(number, method, sent, self._headers(method, sent) if wire.is_http else EMPTY, begun):
+            return False
+        begun.carrier, begun.is_promoted, begun.started = self, False, monotonic()
+        self.beginnings.add(begun)
+        self._terms.stats.started += 1
+        return True
+
+    def over(self, begun: Begun) -> None:
+        """See `Carrier.over`."""
+        del self.beginnings.begun[begun.number]
+        self._terms.stats.done(begun.started)
+        if self.doom is not None:
+            self._drained()
+
+    def keep(self, begun: Begun) -> None:
+        """See `Carrier.keep`."""
+        self.beginnings.promote(begun)
+        self._wire.keep(begun.number)
+
+    def drop(self, begun: Begun) -> None:
+        """See `Carrier.drop`."""
+        if self.beginnings.adopt(begun):
+            self._wire.abandon(begun.number)
+            self._give_up(Sending(begun.number, begun.caller, "", begun.started, is_ours=False))
+            self._terms.stats.left()
+            self._drained()
+
+    async def answer(self, begun: Begun, caller: Caller) -> Json:
+        """See `Carrier.answer`."""
+        what = begun.method if begun.method == "resources/read" else begun.place.uri
+        sending = Sending(begun.number, caller, what, begun.started, is_ours=False)
+        try:
+            return await self._answered(sending, self._adopted(begun))
+        finally:
+            self._terms.stats.left()
+
+    async def _adopted(self, begun: Begun) -> Json:
+        self.beginnings.adopt(begun)
+        try:
+            return await self._wire.awaited(begun.number)
+        finally:  # it may have come some time ago: what came before it has come to the gate after this
+            await asyncio.sleep(0)
+
+    # --- their ends
+
     def _headers(self, method: str, sent: Json) -> dict[str, str]:
         name = sent.get("name")
         mirrored = self.mirrored.get(name, EMPTY) if isinstance(name, str) else EMPTY
         return headers(method, sent, self.era, stateless=self.stateless, mirrored=mirrored)
 
-    def _count(self, sending: Sending, started: float) -> None:
+    def _count(self, sending: Sending) -> None:
         """An answer has come, with a result or an error."""
         if not sending.is_ours:
-            self._terms.stats.count(monotonic() - started)
+            self._terms.stats.count(monotonic() - sending.started)
 
     def _failed(self, error: MCPError, what: str, caller: Caller) -> CallError:
         meant = failure(self._name, what, error)
@@ -142,6 +208,9 @@ class Exchanges:
         if sending.questions:
             for question in tuple(sending.questions):
                 question.cancel()
+        self._drained()
+
+    def _drained(self) -> None:
         if self.doom is not None and self.is_drained:
             self._on_drained()
 
@@ -170,7 +239,9 @@ class Exchanges:
     @property
     def is_drained(self) -> bool:
         """It is doomed, and no call is in flight any more; our own streams of news do not count."""
-        return self.doom is not None and all(one.is_ours for one in self._in_flight.values())
+        return (
+            self.doom is not None and self.beginnings.is_empty and all(one.is_ours for one in self._in_flight.values())
+        )
 
     def sender(self, number: object) -> Caller | None:
         """The caller of the request on whose own stream a message came."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from time import monotonic
 
 import anyio
 import mcp_types as types
@@ -28,6 +27,7 @@ from magictunnel.catalog.extensions import in_stateless_terms
 from magictunnel.catalog.model import Json, Kind
 from magictunnel.errors import BackendError, BackendUnavailable, BadParams, NoTasks, OutcomeUnknown
 from magictunnel.wire.base import Wire
+from magictunnel.wire.begun import Begun
 from magictunnel.wire.caller import Caller, most_verbose
 
 logger = logging.getLogger(__name__)
@@ -164,8 +164,13 @@ class McpLink:
                 self._way(request) if self._terms.turns is None else self._in_turn(request, self._terms.turns)
             )
         finally:
-            stats.ended += 1
-            stats.last = monotonic()
+            stats.left()
+
+    def begin(self, begun: Begun, params: Json, *, runs_as_task: bool) -> bool:
+        """See `Link.begin`."""
+        if self._terms.turns is not None or not self._is_plain(params, begun.caller, runs_as_task=runs_as_task):
+            return False
+        return self._exchanges.begin(begun, params)
 
     async def _in_turn(self, request: Request, turns: Turns) -> Json:
         request.on_queued(True)
@@ -175,13 +180,17 @@ class McpLink:
 
     def _way(self, request: Request) -> Awaitable[Json]:
         """How the request is sent: as it is, unless there is something in it that the eras see differently."""
-        caller, params = request.caller, request.params
+        if not self._is_plain(request.params, request.caller, runs_as_task=request.as_task):
+            return self._translated(request)
+        return self._exchanges.send(request.method, request.params, request.caller)
+
+    def _is_plain(self, params: Json, caller: Caller, *, runs_as_task: bool) -> bool:
+        """Whether the eras see the same in a request."""
         if self._exchanges.stateless:
-            is_plain = caller.stateless
-        else:
-            is_plain = caller.log_level is None and self._log_level is None and "requestState" not in params
-            is_plain = is_plain and not (caller.stateless and (request.as_task or "task" in params))
-        return self._exchanges.send(request.method, params, caller) if is_plain else self._translated(request)
+            return caller.stateless
+        if caller.log_level is not None or self._log_level is not None or "requestState" in params:
+            return False
+        return not (caller.stateless and (runs_as_task or "task" in params))
 
     async def _translated(self, request: Request) -> Json:
         caller = request.caller

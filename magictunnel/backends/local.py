@@ -11,6 +11,7 @@ import anyio
 from magictunnel.backends.base import ANY_TERMS, AtPhase, Link, Phase, Request, Terms, Topic
 from magictunnel.catalog.model import EMPTY, Json, Kind, Listing
 from magictunnel.errors import MethodNotOffered, StartFailure
+from magictunnel.wire.begun import Begun
 
 Answer = Callable[[Request], Awaitable[Json]]
 
@@ -100,6 +101,11 @@ class LocalLink:
                 self._stats.recent.append(monotonic() - began)
             self._stats.ended += 1
             self._stats.last = monotonic()
+
+    def begin(self, begun: Begun, params: Json, *, runs_as_task: bool) -> bool:
+        """See `Link.begin`; there is nothing to be gained by it."""
+        del begun, params, runs_as_task
+        return False
 
     async def follow(self, topic: Topic) -> None:
         """See `Link.follow`."""

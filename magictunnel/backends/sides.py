@@ -58,6 +58,8 @@ def side_for(main: Link, caller: Caller, sharing: Sharing) -> Side | None:
     Decided before anything is sent, and never by sending a call twice. Whoever is no client (a command line, ourselves)
     takes the main one.
     """
+    if sharing is Sharing.SHARED and main.stateless is caller.stateless:  # as nearly always
+        return None
     is_client = caller.stateless or bool(caller.session)
     differs = is_client and main.may_speak_other_era and main.stateless != caller.stateless
     session = caller.session if sharing is Sharing.PER_CLIENT else ""

@@ -9,7 +9,8 @@ from enum import StrEnum
 
 from magictunnel.backends.base import Phase
 from magictunnel.catalog.model import EMPTY, Kind, Listing
-from magictunnel.config.model import DEFAULT_ASK_TIMEOUT, DEFAULT_HEARTBEAT, DEFAULT_TIMEOUT, Sharing, Start
+from magictunnel.config.model import DEFAULT_ASK_TIMEOUT, DEFAULT_HEARTBEAT, DEFAULT_TIMEOUT, Config, Sharing, Start
+from magictunnel.config.rules import longest_call, settings_of
 from magictunnel.errors import StartFailure
 
 FIRST_PAUSE = 0.5
@@ -126,6 +127,23 @@ class Limits:
     patience: float = DEFAULT_TIMEOUT
     """For a sign of life: no less than any call of it may take."""
     concurrency: int | None = None
+
+
+def limits_for(config: Config, server: str) -> Limits:
+    """What a person has set for one server, for whoever keeps it."""
+    settings = settings_of(config, server)
+    return Limits(
+        start_timeout=settings.start_timeout,
+        grace=settings.grace,
+        session=settings.session,
+        ask_timeout=settings.ask_timeout,
+        poll=settings.poll,
+        start=settings.start,
+        idle_timeout=settings.idle_timeout,
+        heartbeat=settings.heartbeat,
+        patience=longest_call(config, server),
+        concurrency=settings.concurrency,
+    )
 
 
 class Streak:

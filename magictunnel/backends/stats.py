@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from time import monotonic
 from typing import NamedTuple
 
 KEPT = 512
@@ -35,6 +36,18 @@ class Stats:
         """One was answered, after so many seconds."""
         self.recent.append(taken)
         self.answered += 1
+
+    def done(self, since: float) -> None:
+        """One was answered that was sent then (monotonic seconds), and has ended."""
+        self.last = now = monotonic()
+        self.recent.append(now - since)
+        self.answered += 1
+        self.ended += 1
+
+    def left(self) -> None:
+        """One has ended."""
+        self.ended += 1
+        self.last = monotonic()
 
     @property
     def in_flight(self) -> int:

@@ -54,10 +54,14 @@ class Talk:
 
     def asked(self, method: str, params: Json, number: Number) -> Awaitable[Json] | None:
         """See `Wire.on_asked`."""
-        return None if method == "ping" else self._ask(method, params, number)
+        if method == "ping":
+            return None
+        self._exchanges.beginnings.stir()
+        return self._ask(method, params, number)
 
     async def _ask(self, method: str, params: Json, number: Number) -> Json:
         """Put a question of the server to the client it is for."""
+        await self._exchanges.beginnings.gate.passed()
         try:
             sender = self._starter(params) or self._exchanges.sender(number)
             caller = whom_to_ask(sender, self._exchanges.callers, self._terms.audience.callers, method, params)
@@ -95,10 +99,12 @@ class Talk:
             return anyio.lowlevel.checkpoint()
         if method in _NEWS:
             return self._terms.neighbours.told(self._listener.topic_of(params), method, self._outward(params))
+        self._exchanges.beginnings.stir()
         return self._tell(method, self._outward(params), number)
 
     async def _tell(self, method: str, params: Json, number: Number) -> None:
         """Pass on what the server says, to the callers it is for."""
+        await self._exchanges.beginnings.gate.passed()
         for back in self._listeners(method, params, number):
             await back.tell(method, params)
 

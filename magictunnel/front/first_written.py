@@ -57,6 +57,7 @@ class _Still:
         discovery = given.model_copy(update={"deferring": ("*",) if by_itself else ()})
         self.views = _views(self.live, discovery)
         self.audience = Audience()
+        self.express = gateway.express
 
     async def handle(self, call: Call) -> Json:
         """See `Source`."""

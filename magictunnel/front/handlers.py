@@ -10,6 +10,7 @@ from typing import Protocol
 
 import anyio
 from anyio.abc import TaskGroup
+from mcp.server.connection import Connection
 from mcp.server.context import CallNext, HandlerResult
 from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST
@@ -21,6 +22,7 @@ from magictunnel.catalog.model import Json, Kind
 from magictunnel.catalog.promises import can_subscribe, offers, told_to
 from magictunnel.discovery.views import Views
 from magictunnel.errors import CallError, MethodNotOffered, MissingCapability
+from magictunnel.express import Express
 from magictunnel.front.back import RequestBack, Wants, wants_of
 from magictunnel.front.carried import carried_by
 from magictunnel.front.decode import (
@@ -74,6 +76,9 @@ class Source(Protocol):
     @property
     def handle(self) -> Handler: ...
 
+    @property
+    def express(self) -> Express: ...
+
     async def follow(self, call: Call) -> None:
         """Have a caller told of the task that `call` is for."""
         ...
@@ -120,7 +125,7 @@ class Handlers:
         self._source = source
         self._server_info = server_info
         self._lists = Lists(source.live, source.views, source.rights, server_info, page_size)
-        self._is_under_way = False
+        self.is_under_way = False
         """Whether a client has been met, and it is known what servers offer."""
         self._count = 0
         self._idle: anyio.Event | None = None
@@ -169,9 +174,10 @@ class Handlers:
 
     async def _answered(self, inbound: Inbound, answer: Answer) -> Json:
         is_brief = inbound.method != LISTEN
-        self._count += is_brief
+        if is_brief:
+            self.enter()
         try:
-            if not self._is_under_way:
+            if not self.is_under_way:
                 await self._begin()
             result = await answer(inbound)
             if inbound.method in LISTS:  # is in its caller's era already
@@ -183,12 +189,12 @@ class Handlers:
             raise self._wire_error(inbound.method, error, stateless=inbound.stateless) from error
         finally:
             if is_brief:
-                self._leave()
+                self.leave()
 
     async def _begin(self) -> None:
         self._source.audience.meet()
         await self._source.settled()
-        self._is_under_way = True
+        self.is_under_way = True
 
     def _answer_to(self, method: str, *, stateless: bool) -> Answer | None:
         known = (self._stateless_answers if stateless else self._handshake_answers).get(method)
@@ -206,7 +212,7 @@ class Handlers:
 
     async def _open(self, inbound: Inbound, call_next: Next) -> HandlerResult:
         """Say who we are. Whoever shakes hands is known from then on, so that servers can be told what it can do."""
-        self._count += 1
+        self.enter()
         is_new = inbound.method == "initialize" and self.sessions.caller(inbound.connection) is None
         try:
             if inbound.method == "initialize":
@@ -222,7 +228,7 @@ class Handlers:
                 raise
             return self._introduced(inbound, result)
         finally:
-            self._leave()
+            self.leave()
 
     def _introduced(self, inbound: Inbound, result: HandlerResult) -> HandlerResult:
         if not isinstance(result, dict):
@@ -241,7 +247,11 @@ class Handlers:
             await self._idle.wait()
         await anyio.sleep(_A_MOMENT)
 
-    def _leave(self) -> None:
+    def enter(self) -> None:
+        """A request is begun that `idle` is to wait for."""
+        self._count += 1
+
+    def leave(self) -> None:
         """A request that was counted is answered."""
         self._count -= 1
         if self._idle and not self._count:
@@ -253,7 +263,7 @@ class Handlers:
 
     def _call(self, inbound: Inbound) -> Awaitable[Json]:
         kind, name = addressee(inbound.method, inbound.params)
-        capabilities = self._source.live.current.capabilities
+        capabilities = (inbound.begun.catalog if inbound.begun else self._source.live.current).capabilities
         promised = "completions" in capabilities if inbound.method == COMPLETE else offers(capabilities, kind)
         caller = self._caller(inbound)
         if not promised:
@@ -262,13 +272,14 @@ class Handlers:
 
     async def _made(self, inbound: Inbound, kind: Kind | None, name: str, caller: Caller) -> Json:
         """Make a call, with the ways back to its caller."""
-        method, params, catalog = inbound.method, inbound.params, self._source.live.current
+        method, params, begun = inbound.method, inbound.params, inbound.begun
+        catalog = begun.catalog if begun else self._source.live.current
         back = RequestBack(inbound, self._wants(inbound, caller))
+        call = Call(call_id(), method, kind, name, params, caller, catalog, begun)
         if self.tasks is not None and may_be_asked(caller, method):
-            call = Call(call_id(), method, kind, name, params, caller, catalog)
             result = await self._parkable(call, back, self.tasks)
         else:
-            call = Call(call_id(), method, kind, name, params, caller.with_back(back), catalog)
+            call.caller = caller.with_back(back)
             result = await self._source.handle(call)
         await back.answered()
         return result
@@ -337,16 +348,20 @@ class Handlers:
         return {}
 
     def _caller(self, inbound: Inbound) -> Caller:
-        """Who sent this request.
+        """Who sent this request. Raises MCPError as `caller_of` does."""
+        return self.caller_of(inbound.params, inbound.connection, stateless=inbound.stateless)
+
+    def caller_of(self, params: Json, connection: Connection | None, *, stateless: bool) -> Caller:
+        """Who sent a request.
 
         Raises:
             MCPError: a session of the handshake era that has not shaken hands.
         """
-        if inbound.stateless:
-            caller = stateless_caller(inbound.params)
+        if stateless:
+            caller = stateless_caller(params)
             rights = self._source.rights
             return caller if rights is no_limits else replace(caller, allows=rights(caller))
-        known = self.sessions.caller(inbound.connection)
+        known = self.sessions.caller(connection)
         if known is None:
             raise MCPError(INVALID_REQUEST, "This session is not initialized")
         return known

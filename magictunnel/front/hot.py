@@ -7,6 +7,7 @@ before its answer, or to take long: the SDK then carries on what has begun, with
 from __future__ import annotations
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import Mapping
 from time import monotonic
 from typing import NamedTuple
@@ -32,6 +33,7 @@ from magictunnel.front.decode import CALLS, COMPLETE, LISTS, is_enveloped
 from magictunnel.front.head import Head
 from magictunnel.front.inbound import Inbound
 from magictunnel.front.server import FrontServer
+from magictunnel.front.short import ShortCall
 from magictunnel.wire.codec import Text, is_writable, loads
 from magictunnel.wire.endpoint import CANCELLED
 from magictunnel.wire.messages import Unsent, error_data, error_line, result_line
@@ -58,16 +60,27 @@ class Asked(NamedTuple):
         return self.connection is None
 
 
+class HotCall(ShortCall[tuple[int, tuple[Text, ...]]]):
+    """A call that came over HTTP, and was begun."""
+
+    is_handed_over = False
+
+    @abstractmethod
+    def give_up(self) -> None:
+        """Its client waits for it no more."""
+
+
 class HotRequests:
     """Tells which requests are hot, and answers them."""
 
     def __init__(self, server: FrontServer, idle_timeout: float) -> None:
         """`idle_timeout`: seconds after which the SDK ends a session that it has seen nothing of."""
         self._server = server
+        self.short = server.short
         self._unseen = idle_timeout / _SEEN_SO_OFTEN
         self._seen: dict[str, float] = {}
         """When the SDK last saw a request of each session."""
-        self._under_way: dict[tuple[str, RequestId], Carried] = {}
+        self._under_way: dict[tuple[str, RequestId], Carried | HotCall] = {}
 
     def asked(self, head: Head, body: bytes) -> Asked | None:
         """The hot request in a body; None: what it is, the SDK may find out."""
@@ -91,7 +104,21 @@ class HotRequests:
         connection = self._connection(head)
         return Asked(method, params, number, head.session, connection) if connection else None
 
-    async def answer(self, asked: Asked, carried: Carried) -> Json | MCPError:
+    def begin(self, asked: Asked, call: HotCall) -> bool:
+        """Begin a call. False: it is to be answered as all requests are."""
+        if asked.method not in CALLS or not self.short.begin(call, asked.method, asked.params, asked.connection):
+            return False
+        if asked.session:
+            self._under_way[asked.session, asked.number] = call
+        return True
+
+    def over(self, asked: Asked, one: HotCall | Carried) -> None:
+        """A request is answered, or goes on in another way."""
+        key = (asked.session, asked.number)
+        if asked.session and self._under_way.get(key) is one:
+            del self._under_way[key]
+
+    async def answer(self, asked: Asked, carried: Carried, begun: HotCall | None = None) -> Json | MCPError:
         """What a request is answered with; `carried` is its channel, and gives it up when its client does."""
         key = (asked.session, asked.number)
         if asked.session:
@@ -101,7 +128,9 @@ class HotRequests:
             let_go = None if stateless else carried.let_go
             method, params, number = asked.method, asked.params, asked.number
             answer = self._server.handlers.answer(
-                Inbound(method, params, number, carried, asked.connection, stateless=stateless, let_go=let_go)
+                Inbound(
+                    method, params, number, carried, asked.connection, stateless=stateless, let_go=let_go, begun=begun
+                )
             )
             assert answer is not None, "it is hot"
             return await answer
@@ -115,8 +144,7 @@ class HotRequests:
         except Exception as error:  # noqa: BLE001 whatever it is becomes an answer
             return error_data(error)
         finally:
-            if asked.session and self._under_way.get(key) is carried:
-                del self._under_way[key]
+            self.over(asked, carried)
 
     def _connection(self, head: Head) -> Connection | None:
         """The session of the handshake era that a request belongs to; None: the SDK is to see this one."""

@@ -17,6 +17,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from magictunnel.catalog.model import EMPTY, Json
 from magictunnel.errors import BadParams
+from magictunnel.wire.begun import Begun
 
 Context = ServerRequestContext[Any, Any]
 
@@ -24,7 +25,7 @@ Context = ServerRequestContext[Any, Any]
 class Inbound:
     """Made for every message, so it is plain."""
 
-    __slots__ = ("channel", "connection", "headers", "let_go", "method", "params", "request_id", "stateless")
+    __slots__ = ("begun", "channel", "connection", "headers", "let_go", "method", "params", "request_id", "stateless")
 
     def __init__(
         self,
@@ -37,10 +38,11 @@ class Inbound:
         stateless: bool,
         headers: Mapping[str, str] = EMPTY,
         let_go: Callable[[], Awaitable[None]] | None = None,
+        begun: Begun | None = None,
     ) -> None:
         """`channel`: the request's own; over streamable HTTP, the stream on which it is answered.
 
-        `connection`: that of a session of the handshake era.
+        `connection`: that of a session of the handshake era. `begun`: what it has led to already.
 
         Raises:
             BadParams: the params' `_meta` is no object.
@@ -53,6 +55,7 @@ class Inbound:
         self.stateless = stateless
         self.headers = headers
         self.let_go = let_go
+        self.begun = begun
         if "_meta" in self.params and not isinstance(self.params["_meta"], dict):
             raise BadParams("_meta must be an object")
 

@@ -17,10 +17,12 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from magictunnel.catalog.model import Json
 from magictunnel.errors import BadParams
-from magictunnel.front.decode import is_enveloped
+from magictunnel.front.decode import CALLS, is_enveloped
 from magictunnel.front.inbound import Inbound
 from magictunnel.front.server import FrontServer
+from magictunnel.front.short import ShortCall, ShortWay
 from magictunnel.wire.asked import Asked
+from magictunnel.wire.codec import Text
 from magictunnel.wire.peer import Outlet, Peer
 
 Params = Mapping[str, Any] | None
@@ -28,12 +30,37 @@ Params = Mapping[str, Any] | None
 logger = logging.getLogger(__name__)
 
 
+class _PipeCall(ShortCall[tuple[Text, ...]]):
+    """A call that came in one line, and is answered in one."""
+
+    __slots__ = ("_asked", "_peer")
+
+    def __init__(self, way: ShortWay, peer: Peer, asked: Asked) -> None:
+        self._way = way
+        self._peer = peer
+        self._asked = asked
+
+    def written(self, result: Json) -> tuple[Text, ...] | None:
+        """See `ShortCall.written`."""
+        return self._peer.written(self._asked, result)
+
+    def give(self, written: tuple[Text, ...]) -> None:
+        """See `ShortCall.give`."""
+        self._peer.give(self._asked, written)
+
+    def go_on(self) -> None:
+        """See `Begun.go_on`."""
+        self._peer.go_on(self._asked).add_done_callback(self.ended)
+
+
 class PipeClient:
     """Whoever writes lines to us; `peer.received` takes them."""
 
     def __init__(self, server: FrontServer, outlet: Outlet) -> None:
         self._server = server
-        self.peer = Peer(outlet, on_junk=_no_message, take=self._taken, inline=frozenset({"initialize"}))
+        self.peer = Peer(
+            outlet, on_junk=_no_message, take=self._taken, begin=self._begun, inline=frozenset({"initialize"})
+        )
         self._connection = Connection.for_loop(self.peer)
         self._runner = ServerRunner(server, self._connection, None)
         self._stateless: bool | None = None
@@ -61,12 +88,26 @@ class PipeClient:
             is_right = self._is_open and not _is_enveloped(params)
         if not is_right:
             return None
-        connection = None if self._stateless else self._connection
+        connection, begun = None if self._stateless else self._connection, asked.begun
         try:
-            inbound = Inbound(method, params, asked.request_id, asked, connection, stateless=self._stateless)
+            inbound = Inbound(
+                method, params, asked.request_id, asked, connection, stateless=self._stateless, begun=begun
+            )
         except BadParams:
             return None
         return self._server.handlers.answer(inbound)
+
+    def _begun(self, asked: Asked) -> _PipeCall | None:
+        """A call, once it is sent; None: it is to be answered as all requests are."""
+        method, params = asked.method, asked.params
+        if method not in CALLS or not isinstance(params, dict):
+            return None
+        stateless = self._stateless
+        if not (is_enveloped(params) if stateless else self._is_open and not _is_enveloped(params)):
+            return None
+        call = _PipeCall(self._server.short, self.peer, asked)
+        is_begun = self._server.short.begin(call, method, params, None if stateless else self._connection)
+        return call if is_begun else None
 
     async def _on_request(self, dctx: DispatchContext[TransportContext], method: str, params: Params) -> dict[str, Any]:
         if self._stateless:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextvars import copy_context
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from mcp.shared.exceptions import MCPError
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from magictunnel.catalog.model import Json
 from magictunnel.front.carried import Carried, carry
 from magictunnel.front.handoff import Handoff
 from magictunnel.front.head import CommonLines, response, trimmed, without_upgrade
-from magictunnel.front.hot import Asked, HotRequests, written
+from magictunnel.front.hot import Asked, HotCall, HotRequests, written
 from magictunnel.front.reader import Request, RequestReader
+from magictunnel.front.short import ShortWay
 from magictunnel.pipeline.clock import Row
+from magictunnel.wire.codec import Text
 
 _AT_ONCE = 1.0
 """Seconds after which a client of the handshake era gets a stream of events, which it can come back to."""
@@ -59,6 +61,41 @@ def hot_protocol(
     return make
 
 
+class _Call(HotCall):
+    """A call that needs no task so far."""
+
+    __slots__ = ("_asked", "_protocol", "_request")
+
+    def __init__(self, protocol: HotProtocol, way: ShortWay, asked: Asked, request: bytes) -> None:
+        self._way = way
+        self._protocol = protocol
+        self._asked = asked
+        self._request = request
+
+    def written(self, result: Json) -> tuple[int, tuple[Text, ...]] | None:
+        """See `ShortCall.written`."""
+        return None if self._protocol.flow.write_paused else written(self._asked, result)
+
+    def give(self, written: tuple[int, tuple[Text, ...]]) -> None:
+        """See `ShortCall.give`."""
+        self._protocol.give(self._asked, self, written)
+
+    def go_on(self) -> None:
+        """See `Begun.go_on`."""
+        self._protocol.serve(self._asked, self._request, self).add_done_callback(self.ended)
+
+    def late(self) -> None:
+        """See `Begun.late`. A client of the handshake era can come back to a stream of events."""
+        self.promote()
+        if not self._asked.stateless:
+            self._protocol.hand_over()
+
+    def give_up(self) -> None:
+        """See `HotCall.give_up`."""
+        self.promote()
+        self._protocol.give_up()
+
+
 class HotProtocol(HttpToolsProtocol):
     """uvicorn's protocol, which sees nothing of a hot request unless something has to be said before its answer."""
 
@@ -75,11 +112,14 @@ class HotProtocol(HttpToolsProtocol):
         self._missing = 0
         """Bytes of it that uvicorn has not been given, if that is known."""
         self._asked: Asked | None = None
+        self._call: HotCall | None = None
         self._carried: Carried | None = None
-        """The hot request that is being answered."""
+        """The hot request that is being answered, without and with a task."""
         self._over: asyncio.Future[None] | None = None
         """Done when uvicorn has answered it instead."""
         self._is_handing_over = False
+        self._context = copy_context()
+        """In which the connection is read."""
         self._is_ending = False
         """The connection is to be closed after this answer."""
         self._later: list[bytes] = []
@@ -96,7 +136,7 @@ class HotProtocol(HttpToolsProtocol):
         """See `asyncio.Protocol.data_received`."""
         if self._is_reading:
             self._read_on(data)
-        elif self._carried is not None or self._is_busy or self._later:
+        elif self._call is not None or self._carried is not None or self._is_busy or self._later:
             self._hold(data)
         elif (request := self._reader.take(data)) is None:
             self._wait()
@@ -142,10 +182,49 @@ class HotProtocol(HttpToolsProtocol):
             self._pass_on(without_upgrade(data[:end]), data[end:])
             return
         self._asked = asked
-        self._carried = carried = Carried(lambda: self._hand_over(data))
-        carried.task = task = self.loop.create_task(self._serve(asked, carried))
+        call = _Call(self, self._shared.hot.short, asked, data)
+        if self._shared.hot.begin(asked, call):
+            self._call = call
+        else:
+            self.serve(asked, data)
+
+    def serve(self, asked: Asked, request: bytes, begun: HotCall | None = None) -> asyncio.Task[None]:
+        """Have a request answered in a task; `begun`: what it has led to already."""
+        self._call = None
+        self._carried = carried = Carried(lambda: self._hand_over(request))
+        carried.task = task = self.loop.create_task(self._serve(asked, carried, begun), context=self._context.copy())
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
+        return task
+
+    def give(self, asked: Asked, call: HotCall, written: tuple[int, tuple[Text, ...]]) -> None:
+        """Answer a request that was begun."""
+        self._shared.hot.over(asked, call)
+        if not self.transport.is_closing():
+            self._respond(asked, *written)
+        if self.flow.write_paused:
+            task = self.loop.create_task(self._drained())
+            task.add_done_callback(self.tasks.discard)
+            self.tasks.add(task)
+            return
+        self._call = None
+        self._go_on()
+
+    async def _drained(self) -> None:
+        """Go on once the client has read its answer."""
+        await self.flow.drain()
+        self._call = None
+        self._go_on()
+
+    def hand_over(self) -> None:
+        """Have the SDK answer the request that is being answered."""
+        if self._carried is not None:
+            self._carried.hand_over()
+
+    def give_up(self) -> None:
+        """Nobody waits for the request that is being answered; it is to have begun, so that its server is told."""
+        if self._carried is not None:
+            self.loop.call_soon(self._carried.give_up)
 
     def _hand_over(self, request: bytes) -> asyncio.Future[None]:
         """Have uvicorn read and answer the request after all."""
@@ -205,13 +284,18 @@ class HotProtocol(HttpToolsProtocol):
         """See `asyncio.Protocol.connection_lost`. In the stateless era this is a cancel; in the other it is not."""
         super().connection_lost(exc)
         self._settle()
-        carried = self._carried
-        if carried is not None and self._asked is not None and self._asked.stateless and not carried.is_handed_over:
+        call, carried = self._call, self._carried
+        if self._asked is None or not self._asked.stateless:
+            return
+        if call is not None:
+            call.give_up()
+        elif carried is not None and not carried.is_handed_over:
             carried.give_up()
 
     def shutdown(self) -> None:
         """See `HttpToolsProtocol`: end when what is being answered is."""
-        if self._carried is None or self._carried.is_handed_over:
+        is_handed_over = self._carried is None or self._carried.is_handed_over
+        if self._call is None and is_handed_over:
             super().shutdown()
         else:
             self._is_ending = True
@@ -220,16 +304,16 @@ class HotProtocol(HttpToolsProtocol):
         if self._over is not None and not self._over.done():
             self._over.set_result(None)
 
-    async def _serve(self, asked: Asked, carried: Carried) -> None:
+    async def _serve(self, asked: Asked, carried: Carried, begun: HotCall | None) -> None:
         """Answer a request, in one piece or by way of uvicorn."""
         if asked.connection is not None:
             self._shared.slow.add(carried)
         try:
-            outcome = await self._shared.hot.answer(asked, carried)
+            outcome = await self._shared.hot.answer(asked, carried, begun)
             if carried.is_handed_over:
                 await carried.settle(outcome)
             elif not self.transport.is_closing():
-                self._respond(asked, outcome)
+                self._respond(asked, *written(asked, outcome))
                 if self.flow.write_paused:
                     await self.flow.drain()
         except Exception:
@@ -240,8 +324,7 @@ class HotProtocol(HttpToolsProtocol):
             self._carried = None
         self._go_on()
 
-    def _respond(self, asked: Asked, outcome: Json | MCPError) -> None:
-        status, pieces = written(asked, outcome)
+    def _respond(self, asked: Asked, status: int, pieces: tuple[Text, ...]) -> None:
         length = sum(map(len, pieces))
         session = self._worker.outer(asked.session) if self._worker else asked.session
         common = self._shared.common.of(self.server_state.default_headers)

@@ -25,6 +25,7 @@ from magictunnel.front.handlers import Handlers, Source
 from magictunnel.front.inbound import Context
 from magictunnel.front.notify import Notifier
 from magictunnel.front.pages import PAGE_SIZE
+from magictunnel.front.short import ShortWay
 
 
 class FrontServer(Server[Any]):
@@ -40,6 +41,7 @@ class FrontServer(Server[Any]):
         )
         self._source = source
         self.handlers = Handlers(source, self.server_info_stamp, page_size)
+        self.short = ShortWay(source.express, self.handlers, self.server_info_stamp)
         self._mirroring: tuple[Catalog, dict[str, bool]] = (source.live.current, {})
         self.notifier = Notifier(self.handlers.sessions, self.handlers.streams)
         source.views.subscribe(self.notifier.changed)

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from magictunnel.catalog.model import Catalog, Json, Kind
+from magictunnel.wire.begun import Begun
 from magictunnel.wire.caller import Caller
 
 
@@ -26,6 +27,8 @@ class Call:
     caller: Caller
     catalog: Catalog
     """The catalog at the moment the call came in: it does not change under a call."""
+    begun: Begun | None = None
+    """It was sent already, as this: what is left is to await its answer, and all that may come of it."""
 
 
 Handler = Callable[[Call], Awaitable[Json]]

@@ -12,6 +12,7 @@ from mcp.shared.exceptions import NoBackChannelError
 from mcp.shared.transport_context import TransportContext
 from mcp_types import RequestId
 
+from magictunnel.wire.begun import Begun
 from magictunnel.wire.caller import progress_token
 
 _PIPE = TransportContext(kind="jsonrpc", can_send_request=True)
@@ -30,7 +31,19 @@ class Sender(Protocol):
 class Asked:
     """See `mcp.shared.dispatcher.DispatchContext`. Made for every message: what few of them need is made later."""
 
-    __slots__ = ("_event", "_sender", "has_begun", "is_cancelled", "is_over", "method", "params", "request_id", "task")
+    __slots__ = (
+        "_event",
+        "_sender",
+        "begun",
+        "has_begun",
+        "is_cancelled",
+        "is_over",
+        "key",
+        "method",
+        "params",
+        "request_id",
+        "task",
+    )
 
     message_metadata = None
     transport = _PIPE
@@ -42,6 +55,8 @@ class Asked:
         self.method = method
         self.params = params
         self.request_id = request_id
+        self.key: RequestId | None = None
+        """By what it is known while it is under way."""
         self.has_begun = False
         """Somebody is at work on its answer."""
         self.is_over = False
@@ -50,6 +65,8 @@ class Asked:
         """Nobody waits for its answer any more."""
         self.task: asyncio.Task[None] | None = None
         """In which it is answered."""
+        self.begun: Begun | None = None
+        """What its answer is for, where no task was needed to begin it."""
         self._event: anyio.Event | None = None
 
     @property

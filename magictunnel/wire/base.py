@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 import anyio.abc
@@ -15,6 +15,18 @@ from magictunnel.catalog.model import Json
 
 Number = RequestId | None
 """The request on whose own stream something came; None where the wire cannot tell (one pipe, a stream of news)."""
+
+
+class Waiting(Protocol):
+    """Whoever takes the answer to a request in the very step in which it comes."""
+
+    def take(self, result: Json) -> bool:
+        """The result has come. False: it has to be awaited instead."""
+        ...
+
+    def promote(self) -> None:
+        """Have the answer awaited from now on, by `Wire.awaited`, for which it is to be kept: see `Wire.keep`."""
+        ...
 
 
 class Wire(ABC):
@@ -43,6 +55,28 @@ class Wire(ABC):
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
     ) -> dict[str, Any]:
         """See `Outbound.send_raw_request`."""
+
+    def begin(self, number: int, method: str, params: Json, headers: Mapping[str, str], waiting: Waiting) -> bool:
+        """Send a request at once, and give its result to `waiting`. False: nothing was sent, since something would
+        have to be waited for; `send_raw_request` does.
+
+        Raises:
+            BadParams: it cannot be written. Nothing was sent.
+        """
+        del number, method, params, headers, waiting
+        return False
+
+    def keep(self, number: int) -> None:
+        """Keep the answer to a request that was begun, for `awaited`."""
+        raise NotImplementedError(number)
+
+    async def awaited(self, number: int) -> Json:
+        """The answer to a request that was begun, if that is kept. Raises MCPError as `send_raw_request` does."""
+        raise NotImplementedError(number)
+
+    def abandon(self, number: int) -> None:
+        """Nobody will await the answer that is kept; it may still come."""
+        raise NotImplementedError(number)
 
     @abstractmethod
     async def notify(self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None) -> None:

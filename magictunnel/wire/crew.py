@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from contextvars import Context
 from typing import Any
 
 _LAST_STEPS = 5.0
@@ -26,11 +27,14 @@ class Crew:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def enlist(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run `work`, whose owner says when it has ended: see `left`. A callback would cost it a step of the loop."""
+    def enlist(self, work: Coroutine[Any, Any, None], context: Context | None = None) -> asyncio.Task[None]:
+        """Run `work`, whose owner says when it has ended: see `left`. A callback would cost it a step of the loop.
+
+        `context`: whose it is, if not that of whoever calls.
+        """
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
-        task = self._loop.create_task(work)
+        task = self._loop.create_task(work, context=context)
         self._tasks.add(task)
         return task
 

@@ -44,7 +44,7 @@ class Endpoint(Wire):
         self._on_request, self._on_notify, self._intercept = on_request, on_notify, on_notify_intercept
         try:
             task_status.started()
-            self.begin()
+            self.ready()
             await self._over.wait()
         finally:
             self.end()
@@ -52,7 +52,7 @@ class Endpoint(Wire):
                 await self.crew.end()
             self.end()  # for what has come meanwhile
 
-    def begin(self) -> None:
+    def ready(self) -> None:
         """There is somebody now to take what comes."""
 
     def end(self) -> None:

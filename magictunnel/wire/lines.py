@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from io import BytesIO
 
 MAX_LINE = 64 * 1024 * 1024
@@ -25,12 +25,17 @@ class Lines:
         """What has come of a line; it gives its text without another copy, and leaves no pieces behind."""
         self._size = 0
 
-    def feed(self, chunk: bytes) -> Iterator[bytes]:
+    def feed(self, chunk: bytes) -> Iterable[bytes]:
         """The non-empty lines that end in `chunk`, without their newlines.
 
         Raises:
-            LineTooLong: more than the limit came without a newline.
+            LineTooLong: more than the limit came without a newline. Maybe not before they are asked for.
         """
+        if not self._size and chunk.endswith(b"\n"):
+            return [line for whole in chunk.split(b"\n") if (line := whole.strip())]
+        return self._fed(chunk)
+
+    def _fed(self, chunk: bytes) -> Iterator[bytes]:
         *complete, rest = chunk.split(b"\n")
         for tail in complete:
             line = (self._taken(tail) if self._size else tail).strip()

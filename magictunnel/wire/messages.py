@@ -6,13 +6,14 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from mcp.shared.dispatcher import as_request_id, coerce_request_id
 from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, RequestId
 from pydantic import ValidationError
 
 from magictunnel.catalog.model import Json
 from magictunnel.errors import BadParams
-from magictunnel.wire.codec import Raw, Text, dumps
+from magictunnel.wire.codec import Raw, Text, dumps, is_writable
 
 logger = logging.getLogger(__name__)
 
@@ -28,8 +29,10 @@ def request_line(number: RequestId, method: str, params: Mapping[str, Any] | Non
         BadParams: it cannot be written.
     """
     message: Json = {"jsonrpc": "2.0", "id": number, "method": method}
+    if params:
+        message["params"] = params
     try:
-        return dumps(message | {"params": params} if params else message) + b"\n"
+        return dumps(message) + b"\n"
     except ValueError as error:
         raise unsent(str(error)) from error
 
@@ -51,7 +54,8 @@ def notification_line(method: str, params: Mapping[str, Any] | None) -> bytes:
 def result_line(number: RequestId, result: Json) -> tuple[Text, ...]:
     """An answer in pieces, newline included; a result that knows its own text goes out as that. Raises Unsent."""
     text: Text = result.text if type(result) is Raw else _written(result)
-    return b'{"jsonrpc":"2.0","id":' + _written(number) + b',"result":', text, b"}\n"
+    id_ = b"%d" % number if type(number) is int else _written(number)
+    return b'{"jsonrpc":"2.0","id":' + id_ + b',"result":', text, b"}\n"
 
 
 def error_line(number: RequestId, error: MCPError) -> tuple[Text, ...]:
@@ -97,3 +101,19 @@ def error_data(error: Exception) -> MCPError:
         return MCPError(code=INTERNAL_ERROR, message=f"the answer {error}")
     logger.error("a request could not be answered", exc_info=error)
     return MCPError(code=INTERNAL_ERROR, message="Internal server error")
+
+
+def is_answerable(message: Json) -> bool:
+    """Whether a message can be handled: its params are named, and its id, if any, can be written in an answer."""
+    number = message.get("id", 0)
+    if not isinstance(message.get("params"), dict | None):
+        return False
+    return type(number) is int or (isinstance(number, str) and (number.isascii() or is_writable(number)))
+
+
+def key_of(number: Any) -> RequestId | None:
+    """By what a request is known, since some write back its id as another type; None if it is no id."""
+    if type(number) is int:
+        return number
+    known = as_request_id(number)
+    return None if known is None else coerce_request_id(known)

@@ -7,22 +7,27 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import nullcontext
+from contextvars import Context, copy_context
 from itertools import count
 from typing import Any, Protocol
 
-from mcp.shared.dispatcher import CallOptions, as_request_id, coerce_request_id
+from mcp.shared.dispatcher import CallOptions, coerce_request_id
 from mcp.shared.exceptions import MCPError
 from mcp_types import CONNECTION_CLOSED, PARSE_ERROR, REQUEST_TIMEOUT, RequestId
 
 from magictunnel.catalog.model import Json
 from magictunnel.wire.asked import Asked
-from magictunnel.wire.codec import Text, answered_number, is_writable
+from magictunnel.wire.base import Waiting
+from magictunnel.wire.begun import Begun
+from magictunnel.wire.codec import Text, answered_number
 from magictunnel.wire.codec import message as message_of
 from magictunnel.wire.endpoint import CANCELLED, Endpoint
 from magictunnel.wire.messages import (
     Unsent,
     error_line,
     error_of_answer,
+    is_answerable,
+    key_of,
     notification_line,
     request_line,
     result_line,
@@ -65,23 +70,32 @@ class Peer(Endpoint):
         *,
         on_junk: Callable[[bytes], None],
         take: Take = lambda _asked: None,
+        begin: Callable[[Asked], Begun | None] = lambda _asked: None,
         inline: frozenset[str] = frozenset(),
     ) -> None:
-        """`on_junk`: told of each line that is no message. `inline`: requests that hold up what comes after them."""
+        """`on_junk`: told of each line that is no message. `inline`: requests that hold up what comes after them.
+
+        `begin`: begins a request for which no task is needed yet; what is begun is answered by `give`, or goes on.
+        """
         super().__init__()
         self._outlet = outlet
         self._on_junk = on_junk
         self._take = take
+        self._begin = begin
         self._inline = inline
         self._numbers = count(1)
         self._pending: dict[RequestId, asyncio.Future[Json]] = {}
+        self._begun: dict[RequestId, Waiting] = {}
+        """Requests whose answers are not awaited."""
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._in_flight: dict[RequestId, Asked] = {}
+        self._in_flight: dict[RequestId | None, Asked] = {}
         self._early: deque[Json] = deque()
         self._is_held = True
         """Whether what comes has to wait: nobody runs this yet, or something before it comes first."""
         self.inlet: Inlet | None = None
         """What reads the other pipe; without it, it is never told to wait."""
+        self._context: Context | None = None
+        """In which the other pipe is read."""
         self._is_eased = False
         """Whether it is told to wait."""
 
@@ -89,11 +103,12 @@ class Peer(Endpoint):
         """The other side is gone, or is to be heard no more: whoever waits for an answer of it hears so."""
         # Before those who wait hear of it: whoever tries again at once must not be given this connection.
         super().end()
+        for waiting in (*self._begun.values(), *(asked.begun for asked in self._in_flight.values() if asked.begun)):
+            waiting.promote()
         for future in self._pending.values():
             if not future.done():
                 future.set_exception(_closed())
                 future.exception()  # whoever waited may have gone
-        self._pending.clear()
         self._in_flight.clear()  # what has not begun by now never says that it has ended
 
     async def send_raw_request(
@@ -115,10 +130,7 @@ class Peer(Endpoint):
         if key in self._pending:
             raise ValueError(f"request id {number!r} is already in flight")
         line = request_line(number, method, params)
-        if self._loop is None:
-            self._loop = asyncio.get_running_loop()
-        future: asyncio.Future[Json] = self._loop.create_future()
-        self._pending[key] = future
+        future = self._expect(key)
         seconds, is_sent = opts.get("timeout"), False
         try:
             async with _FOREVER if seconds is None else asyncio.timeout(seconds):
@@ -136,6 +148,40 @@ class Peer(Endpoint):
             raise
         finally:
             self._pending.pop(key, None)
+
+    def _expect(self, key: RequestId) -> asyncio.Future[Json]:
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        future: asyncio.Future[Json] = self._loop.create_future()
+        self._pending[key] = future
+        return future
+
+    def begin(self, number: int, method: str, params: Json, headers: Mapping[str, str], waiting: Waiting) -> bool:
+        """See `Wire.begin`."""
+        del headers
+        if self.is_closed or self._outlet.is_full:
+            return False
+        line = request_line(number, method, params)
+        self._begun[number] = waiting
+        self._outlet.write(line)
+        return True
+
+    def keep(self, number: int) -> None:
+        """See `Wire.keep`."""
+        if self._begun.pop(number, None) is not None:
+            self._expect(number)
+
+    async def awaited(self, number: int) -> Json:
+        """See `Wire.awaited`."""
+        try:
+            return await self._pending[number]
+        finally:
+            self._pending.pop(number, None)
+
+    def abandon(self, number: int) -> None:
+        """See `Wire.abandon`."""
+        if (future := self._pending.pop(number, None)) is not None:
+            future.cancel()
 
     async def notify(self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None) -> None:
         """See `Outbound.notify`; what cannot be written is dropped."""
@@ -160,7 +206,7 @@ class Peer(Endpoint):
         method = message.get("method")
         if method is None:
             self._answered(message, line)
-        elif not isinstance(method, str) or message.get("jsonrpc") != "2.0" or not _is_answerable(message):
+        elif not isinstance(method, str) or message.get("jsonrpc") != "2.0" or not is_answerable(message):
             self._on_junk(line)
         elif self._is_held and method != CANCELLED:
             self._early.append(message)
@@ -177,8 +223,8 @@ class Peer(Endpoint):
         told = {"code": PARSE_ERROR, "message": f"the answer cannot be read: {error}"}
         self._answered({"jsonrpc": "2.0", "id": number, "error": told}, line)
 
-    def begin(self) -> None:
-        """See `Endpoint.begin`."""
+    def ready(self) -> None:
+        """See `Endpoint.ready`."""
         self._go_on()
 
     def _go_on(self) -> None:
@@ -202,7 +248,9 @@ class Peer(Endpoint):
             self._on_junk(line)
             return
         self.heard += 1
-        number = _key(message.get("id"))
+        number = key_of(message.get("id"))
+        if number in self._begun and self._is_given(number, result if outcome is None else None):
+            return
         future = self._pending.get(number) if number is not None else None
         if future is None or future.done():
             self.late_answers += 1
@@ -210,6 +258,15 @@ class Peer(Endpoint):
             future.set_result(result)
         else:
             future.set_exception(outcome)
+
+    def _is_given(self, number: Any, result: Json | None) -> bool:
+        """Whether the answer to a request that was begun has been taken; else there is somebody now who awaits it."""
+        waiting = self._begun.pop(number)
+        if result is not None and waiting.take(result):
+            return True
+        self._begun[number] = waiting
+        waiting.promote()
+        return False
 
     def _handle(self, message: Json) -> None:
         """A request or a notification."""
@@ -220,14 +277,35 @@ class Peer(Endpoint):
             self._told(method, params)
             return
         asked = Asked(self, method, params, message["id"])
-        key = _key(asked.request_id)
-        assert key is not None
+        asked.key = key = key_of(message["id"])
         if method in self._inline:
             self._is_held = True
-        self._in_flight[key] = asked
-        asked.task = self.crew.enlist(self._answer(asked, key))
+        known, self._in_flight[key] = len(self._in_flight), asked
+        if known < MAX_AT_ONCE and not (self._is_held or self.is_closed or self._outlet.is_full):
+            if self._context is None:
+                self._context = copy_context()
+            asked.begun = self._begin(asked)
+        if asked.begun is None:
+            self.go_on(asked)
+
+    def go_on(self, asked: Asked) -> asyncio.Task[None]:
+        """Have a request answered in a task."""
+        context = None if self._context is None else self._context.copy()
+        asked.task = self.crew.enlist(self._answer(asked), context)
         if len(self.crew) > MAX_AT_ONCE:
             self._ease()
+        return asked.task
+
+    def written(self, asked: Asked, result: Json) -> tuple[Text, ...] | None:
+        """The answer to a request that was begun; None: it is to wait. Raises Unsent."""
+        number = asked.request_id
+        assert number is not None
+        return None if self._outlet.is_full or asked.is_cancelled else result_line(number, result)
+
+    def give(self, asked: Asked, written: tuple[Text, ...]) -> None:
+        """Answer a request that was begun."""
+        self._outlet.write(*written)
+        self._settle(asked)
 
     def _told(self, method: str, params: Json | None) -> None:
         if method == CANCELLED:
@@ -251,15 +329,23 @@ class Peer(Endpoint):
                 self._ease()
 
     def _cancel(self, number: Any) -> None:
-        key = _key(number)
+        key = key_of(number)
         asked = self._in_flight.get(key) if key is not None else None
-        if asked is not None and asked.task is not None and key is not None:
-            asked.cancel()
-            asked.task.cancel()
-            if not asked.has_begun:
-                self._settle(asked, key)
+        if asked is None:
+            return
+        asked.cancel()
+        if asked.begun is not None:
+            asked.begun.promote()
+        task = asked.task
+        assert task is not None
+        if asked.begun is not None and not asked.has_begun:  # it is to be told to its server, and logged
+            task.get_loop().call_soon(task.cancel)
+            return
+        task.cancel()
+        if not asked.has_begun:
+            self._settle(asked)
 
-    async def _answer(self, asked: Asked, key: RequestId) -> None:
+    async def _answer(self, asked: Asked) -> None:
         """Have one request answered. One that was cancelled is never answered; the others are, whatever happens."""
         number = asked.request_id
         assert number is not None
@@ -277,40 +363,24 @@ class Peer(Endpoint):
             if not asked.is_cancelled:
                 self._outlet.write(*pieces)
         finally:
-            self._settle(asked, key)
+            self._settle(asked)
 
     def _taken(self, asked: Asked) -> Awaitable[Json]:
         """The answer to come, of the first who has one."""
         taken = self._take(asked)
         return self._answering(asked, None) if taken is None else taken
 
-    def _settle(self, asked: Asked, key: RequestId) -> None:
+    def _settle(self, asked: Asked) -> None:
         """A request is done with."""
         asked.is_over = True
         if asked.task is not None:
             self.crew.left(asked.task)
-        if self._in_flight.get(key) is asked:  # a later request may have the same id
-            del self._in_flight[key]
+        if self._in_flight.get(asked.key) is asked:  # a later request may have the same id
+            del self._in_flight[asked.key]
         if asked.method in self._inline:
             self._go_on()
         elif self._is_eased:
             self._ease()
-
-
-def _is_answerable(message: Json) -> bool:
-    """Whether a message can be handled: its params are named, and its id, if any, can be written in an answer."""
-    number = message.get("id", 0)
-    if not isinstance(message.get("params"), dict | None):
-        return False
-    return type(number) is int or (isinstance(number, str) and (number.isascii() or is_writable(number)))
-
-
-def _key(number: Any) -> RequestId | None:
-    """By what a request is known, since some write back its id as another type; None if it is no id."""
-    if type(number) is int:
-        return number
-    known = as_request_id(number)
-    return None if known is None else coerce_request_id(known)
 
 
 def _closed() -> MCPError:

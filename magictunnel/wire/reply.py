@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 from mcp.shared.exceptions import MCPError
 
 from magictunnel.catalog.model import Json
-from magictunnel.wire.base import Number
+from magictunnel.wire.base import Number, Waiting
 from magictunnel.wire.http1.connection import Connection
 from magictunnel.wire.http1.head import Head
 from magictunnel.wire.http1.sse import EventParser, EventTooLarge
@@ -61,6 +61,10 @@ class Taker(Protocol):
         """Whether an answer on this stream is that to another request which is under way."""
         ...
 
+    def give(self, reply: Reply, outcome: Outcome) -> None:
+        """Have `Reply.waiting` take the outcome in this very step, or else await it from now on."""
+        ...
+
     def drop(self, reply: Reply, *, is_answered: bool) -> None:
         """Nobody waits for this one any more, and it is over."""
         ...
@@ -71,6 +75,8 @@ class Reply:
 
     head = _NO_HEAD
     connection: Connection | None = None
+    waiting: Waiting | None = None
+    """Whoever is given the outcome at once, instead of awaiting it."""
     _size = 0
     _body = b""
     _more: BytesIO | None = None
@@ -122,7 +128,7 @@ class Reply:
     def end(self, error: MCPError) -> None:
         """It is not wanted any more: its connection is closed, and whoever waits gets `error`."""
         if not self.outcome.done():
-            self.outcome.set_result(error)
+            self._settle(error)
         self.close()
 
     def close(self) -> None:
@@ -200,6 +206,8 @@ class Reply:
 
     def _settle(self, outcome: Outcome) -> None:
         if not self.outcome.done():
+            if self.waiting is not None:
+                self._taker.give(self, outcome)
             self.outcome.set_result(outcome)
         elif self.outcome.cancelled() and not self._is_answered:
             self._is_answered = True

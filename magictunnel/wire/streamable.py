@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from itertools import count
 from typing import Any
@@ -17,6 +17,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from magictunnel.catalog.model import Json
 from magictunnel.errors import BadParams
+from magictunnel.wire.base import Waiting
 from magictunnel.wire.endpoint import CANCELLED
 from magictunnel.wire.evidence import Evidence
 from magictunnel.wire.http import NOT_SENT
@@ -54,6 +55,8 @@ class HttpWire(Responder):
         self._numbers = count(1)
         self._in_flight: dict[RequestId, Reply] = {}
         """Requests that are not answered, whether or not anybody waits for that."""
+        self._begun: dict[RequestId, tuple[str, Mapping[str, str], bytes]] = {}
+        """Method, headers and body of those whose answers are not awaited."""
         self._session = ""
         self._version = ""
         """Of the latest message that named one; the messages that name none themselves are sent with it."""
@@ -81,19 +84,60 @@ class HttpWire(Responder):
             self._version = ""
         fields = self._fields(opts.get("headers"))
         reply = self._expect(number, fields)
+        coming = self._client.exchange("POST", fields, body, reply)
         try:
-            outcome = await self._client.exchange("POST", fields, body, reply)
-            self.heard += reply.head.status > 0
-            if isinstance(outcome, Ended):
-                outcome = await self._resumed(reply, outcome)
+            return await self._answered(method, fields, reply, coming)
         except BadHeader as error:
             raise BadParams(f"the request was not sent: {error}") from error
-        except Unreachable as error:
-            raise self._unreachable(method, error) from error
         except anyio.get_cancelled_exc_class():
             with anyio.CancelScope(shield=True):
                 await self._give_up(number, opts)
             raise
+
+    def begin(self, number: int, method: str, params: Json, headers: Mapping[str, str], waiting: Waiting) -> bool:
+        """See `Wire.begin`."""
+        if self.is_closed:
+            return False
+        body = request_line(number, method, params)
+        fields = self._fields(headers)
+        reply = self._expect(number, fields)
+        try:
+            if self._client.begin(fields, body, reply):
+                reply.waiting, self._begun[number] = waiting, (method, fields, body)
+                return True
+        except BadHeader as error:
+            raise BadParams(f"the request was not sent: {error}") from error
+        finally:
+            if reply.waiting is None:
+                self._forget(reply)
+        return False
+
+    def keep(self, number: int) -> None:
+        """See `Wire.keep`."""
+        self._in_flight[number].waiting = None
+
+    async def awaited(self, number: int) -> Json:
+        """See `Wire.awaited`."""
+        method, fields, body = self._begun.pop(number)
+        reply = self._in_flight[number]
+        return await self._answered(method, fields, reply, self._client.outcome("POST", fields, body, reply))
+
+    def abandon(self, number: int) -> None:
+        """See `Wire.abandon`."""
+        del self._begun[number]
+        reply = self._in_flight[number]
+        reply.abandon()
+        if not reply.is_read_on:
+            self._forget(reply)
+
+    async def _answered(self, method: str, fields: Mapping[str, str], reply: Reply, coming: Awaitable[Outcome]) -> Json:
+        try:
+            outcome = await coming
+            self.heard += reply.head.status > 0
+            if isinstance(outcome, Ended):
+                outcome = await self._resumed(reply, outcome)
+        except Unreachable as error:
+            raise self._unreachable(method, error) from error
         finally:
             if not reply.is_read_on:
                 self._forget(reply)
@@ -167,6 +211,8 @@ class HttpWire(Responder):
     def take(self, message: Json, reply: Reply) -> None:
         """See `Taker.take`. An answer may come on the stream of news, if a server has lost the one it belongs on."""
         if not is_answer(message):
+            if reply.waiting is not None:
+                reply.waiting.promote()
             reply.waits()
             self.dispatch(message, reply.number, reply.is_dealt_with)
             return
@@ -177,6 +223,30 @@ class HttpWire(Responder):
             self.late_answers += 1
         else:
             waiting.answer(message)
+
+    def give(self, reply: Reply, outcome: Outcome) -> None:
+        """See `Taker.give`."""
+        waiting, number = reply.waiting, reply.number
+        assert waiting is not None
+        assert number is not None
+        result = self._plain(reply, outcome)
+        if result is None or not waiting.take(result):
+            waiting.promote()
+            return
+        reply.waiting = None
+        self.heard += 1
+        del self._begun[number]
+        self._forget(reply)
+
+    def _plain(self, reply: Reply, outcome: Outcome) -> Json | None:
+        """The result, if nothing else is needed for it: of a redirect, an ended stream and an error there is none."""
+        if isinstance(outcome, Ended) or 300 <= reply.head.status < 400:
+            return None
+        method, fields, _ = self._begun[reply.number or 0]
+        try:
+            return self._result(method, fields, reply, outcome)
+        except MCPError:
+            return None
 
     def is_astray(self, message: Json, reply: Reply) -> bool:
         """See `Taker.is_astray`. Any other id is one that the server has got wrong, as some do."""

@@ -12,13 +12,16 @@ from mcp.server.runner import serve_dual_era_loop
 from mcp.shared.message import SessionMessage
 from mcp_types import jsonrpc_message_adapter
 
+from magictunnel.backends.pool import Pool
 from magictunnel.catalog.live import LiveCatalog
 from magictunnel.catalog.merge import MergeRules
 from magictunnel.catalog.model import Json
 from magictunnel.config.discovery import DiscoveryConfig
 from magictunnel.discovery.views import Views
+from magictunnel.express import Express
 from magictunnel.front.server import FrontServer
 from magictunnel.pipeline.call import Call, Handler
+from magictunnel.pipeline.patience import CallLimits
 from magictunnel.wire.audience import Audience
 from magictunnel.wire.caller import Caller, Rights, no_limits
 from tests.support.raw import HANDSHAKE, STATELESS, VERSION_KEY
@@ -49,9 +52,12 @@ class PlayedSource:
     """Who is to hear of nothing any more."""
     rights: Rights = no_limits
     views: Views = field(init=False)
+    express: Express = field(init=False)
 
     def __post_init__(self) -> None:
         self.views = Views(self.live, DiscoveryConfig)
+        unlimited = CallLimits(float("inf"), float("inf"))
+        self.express = Express(self.live, Pool(), lambda _call, _owner, result: result, lambda *_: unlimited)
 
     async def handle(self, call: Call) -> Json:
         self.calls.append(call)

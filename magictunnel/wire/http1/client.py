@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Mapping
 from typing import Any, Protocol
 
 from magictunnel.wire.http1.address import Address
-from magictunnel.wire.http1.connection import Connection, Receiver
+from magictunnel.wire.http1.connection import SMALL, Connection, Receiver
 from magictunnel.wire.http1.head import Head, head, start_of_head, without
 from magictunnel.wire.http1.pool import Pool
 
@@ -57,6 +57,28 @@ class Client:
         try:
             if (rest := self._send(method, fields, body, reply)) is not None:
                 await rest
+        except asyncio.CancelledError:
+            reply.abandon()
+            raise
+        return await self.outcome(method, fields, body, reply)
+
+    def begin(self, fields: Mapping[str, str], body: bytes, reply: Awaited) -> bool:
+        """Send a POST at once. False: that would take a new connection, or more than one write.
+
+        Raises:
+            BadHeader: one of `fields` is none. Nothing was sent.
+        """
+        whole = head(self._start("POST", fields), fields, len(body))
+        connection = self._pool.take() if len(body) <= SMALL else None
+        if connection is None:
+            return False
+        reply.connection = connection
+        connection.send(whole, body, reply)
+        return True
+
+    async def outcome(self, method: str, fields: Mapping[str, str], body: bytes | None, reply: Awaited) -> Any:
+        """What becomes of a request that was sent. Raises Unreachable: nobody is where a redirect leads."""
+        try:
             outcome = await reply.outcome
             if 300 <= reply.head.status < 400 and self._follow(reply.head):
                 reply.renew()

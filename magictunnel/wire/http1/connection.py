@@ -13,7 +13,7 @@ from magictunnel.wire.http1.head import Head
 
 MAX_HEAD = 64 * 1024
 """Bytes that may come without being part of a body: a head, what lies between chunks, what follows the last."""
-_SMALL = 64 * 1024
+SMALL = 64 * 1024
 """Bytes of a body that go in one write with its head; of a larger one, so much at a time."""
 _MAX_EARLY = 16
 """Responses before the response (100, 103)."""
@@ -72,7 +72,7 @@ class Connection(asyncio.Protocol):
         None: it is.
         """
         self.begin(receiver)
-        if len(body) > _SMALL:
+        if len(body) > SMALL:
             return self._send_large(head, body)
         self._transport.write(head + body)
         self._is_written = True
@@ -98,13 +98,13 @@ class Connection(asyncio.Protocol):
     async def _send_pieces(self, head: bytes, body: bytes) -> None:
         self._transport.write(head)
         view = memoryview(body)
-        for at in range(0, len(body), _SMALL):
+        for at in range(0, len(body), SMALL):
             if self._room is not None:
                 await asyncio.shield(self._room)
             if self.is_closing or self._is_over:  # answered early: the rest is not wanted
                 self.close()
                 return
-            self._transport.write(view[at : at + _SMALL])
+            self._transport.write(view[at : at + SMALL])
 
     # --- its state
 
