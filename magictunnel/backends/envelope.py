@@ -75,37 +75,34 @@ def enveloped(params: Json, version: str, caller: Caller, number: int, *, statel
     return {key: value for key, value in params.items() if key != "_meta"}
 
 
-def headers(method: str, params: Json, version: str, *, stateless: bool, mirrored: HeaderMap) -> dict[str, str]:
+def headers(method: str, params: Json, version: str, *, stateless: bool, mirrored: HeaderMap) -> Mapping[str, str]:
     """The HTTP headers that go with a request; transports without headers ignore them.
 
     Raises:
         BadParams: what is mirrored in them is no whole text.
     """
-    sent = {MCP_PROTOCOL_VERSION_HEADER: version}
     if not stateless:
-        return sent
-    sent[MCP_METHOD_HEADER] = method
+        return _routing(version, "", None)
+    name = params.get("taskId" if method.startswith("tasks/") else NAME_BEARING_METHODS.get(method, ""))
     try:
-        return sent | _mirrored(method, params, mirrored)
+        sent = _routing(version, method, name if isinstance(name, str) else None)
+        arguments = params.get("arguments")
+        if mirrored and isinstance(arguments, dict):
+            return sent | mcp_param_headers(mirrored, arguments)
     except UnicodeEncodeError as error:
         raise unsent(error) from error
-
-
-def _mirrored(method: str, params: Json, mirrored: HeaderMap) -> dict[str, str]:
-    """What stands in the params, for whoever reads only headers."""
-    sent = {}
-    name = params.get("taskId" if method.startswith("tasks/") else NAME_BEARING_METHODS.get(method, ""))
-    if isinstance(name, str):
-        sent[MCP_NAME_HEADER] = _header_value(name)
-    arguments = params.get("arguments")
-    if mirrored and isinstance(arguments, dict):
-        sent |= mcp_param_headers(mirrored, arguments)
     return sent
 
 
 @lru_cache(maxsize=256)
-def _header_value(name: str) -> str:
-    return encode_header_value(name)
+def _routing(version: str, method: str, name: str | None) -> dict[str, str]:
+    """What stands in a message, for whoever reads only headers. It is not changed: many messages have the same."""
+    sent = {MCP_PROTOCOL_VERSION_HEADER: version}
+    if method:
+        sent[MCP_METHOD_HEADER] = method
+    if name is not None:
+        sent[MCP_NAME_HEADER] = encode_header_value(name)
+    return sent
 
 
 def inner_result(result: Json) -> Json:

@@ -109,7 +109,7 @@ class Exchanges:
         sent = enveloped(params, self.era, caller, number, stateless=self.stateless)
         options: CallOptions = {"request_id": number, "cancel_on_abandon": False}
         if self._wire.is_http:
-            options["headers"] = self._headers(method, sent)
+            options["headers"] = dict(self._headers(method, sent))
         sending = Sending(number, caller, str(params.get("name") or method), monotonic(), is_ours=is_ours)
         return await self._answered(sending, self._wire.send_raw_request(method, sent, options))
 
@@ -185,7 +185,7 @@ class Exchanges:
 
     # --- their ends
 
-    def _headers(self, method: str, sent: Json) -> dict[str, str]:
+    def _headers(self, method: str, sent: Json) -> Mapping[str, str]:
         name = sent.get("name")
         mirrored = self.mirrored.get(name, EMPTY) if isinstance(name, str) else EMPTY
         return headers(method, sent, self.era, stateless=self.stateless, mirrored=mirrored)

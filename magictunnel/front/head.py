@@ -128,14 +128,11 @@ class CommonLines:
 
 def response(status: bytes, more: bytes, session: str, length: int) -> bytes:
     """The head of a JSON answer; `more`: header lines that all answers have."""
+    return _response(status, more, session) + b"%d\r\n\r\n" % length
+
+
+@lru_cache(1_024)
+def _response(status: bytes, more: bytes, session: str) -> bytes:
+    """The same but for the length: clients call again and again, and `more` changes once a second."""
     named = b"mcp-session-id: " + session.encode("latin-1") + b"\r\n" if session else b""
-    return (
-        b"HTTP/1.1 "
-        + status
-        + b"\r\n"
-        + more
-        + named
-        + b"content-type: application/json\r\ncontent-length: "
-        + str(length).encode()
-        + END
-    )
+    return b"HTTP/1.1 " + status + b"\r\n" + more + named + b"content-type: application/json\r\ncontent-length: "

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from contextvars import copy_context
 from http import HTTPStatus
+from time import monotonic
 from typing import Any, NamedTuple
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -37,7 +38,9 @@ class Shared(NamedTuple):
     slow: Row[Carried]
     """Calls of the handshake era that will be handed over when they have lasted too long."""
     idle: Row[HotProtocol]
-    """Connections without a request, to be closed when that has lasted too long."""
+    """Connections, each to be looked at when it may have been without a request for too long."""
+    keep_alive: float
+    """Seconds that a connection is kept without a request."""
     common: CommonLines
     max_body: int
     handoff: Handoff | None = None
@@ -52,8 +55,8 @@ def hot_protocol(
     `keep_alive`: seconds that a connection is kept without a request.
     """
     slow = Row(_AT_ONCE, Carried.hand_over)
-    idle: Row[HotProtocol] = Row(keep_alive, HotProtocol.timeout_keep_alive_handler)
-    shared = Shared(hot, slow, idle, CommonLines(), max_body, handoff)
+    idle: Row[HotProtocol] = Row(keep_alive, HotProtocol.rested)
+    shared = Shared(hot, slow, idle, keep_alive, CommonLines(), max_body, handoff)
 
     def make(**given: Any) -> asyncio.Protocol:
         return HotProtocol(shared, **given)
@@ -118,6 +121,10 @@ class HotProtocol(HttpToolsProtocol):
         self._over: asyncio.Future[None] | None = None
         """Done when uvicorn has answered it instead."""
         self._is_handing_over = False
+        self._rests_since = float("inf")
+        """Since when it has been without a request (monotonic seconds)."""
+        self._is_timed = False
+        """Whether that is going to be looked at."""
         self._context = copy_context()
         """In which the connection is read."""
         self._is_ending = False
@@ -136,7 +143,7 @@ class HotProtocol(HttpToolsProtocol):
         """See `asyncio.Protocol.data_received`."""
         if self._is_reading:
             self._read_on(data)
-        elif self._call is not None or self._carried is not None or self._is_busy or self._later:
+        elif self._call is not None or self._carried is not None or self._later or self._is_busy:
             self._hold(data)
         elif (request := self._reader.take(data)) is None:
             self._wait()
@@ -283,6 +290,7 @@ class HotProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """See `asyncio.Protocol.connection_lost`. In the stateless era this is a cancel; in the other it is not."""
         super().connection_lost(exc)
+        self._shared.idle.remove(self)
         self._settle()
         call, carried = self._call, self._carried
         if self._asked is None or not self._asked.stateless:
@@ -337,13 +345,26 @@ class HotProtocol(HttpToolsProtocol):
         self.server_state.total_requests += 1
 
     def _arm_keep_alive(self) -> None:
-        self._unset_keepalive_if_required()
-        self._shared.idle.add(self)
+        self._rests_since = monotonic()
+        if not self._is_timed:
+            self._is_timed = True
+            self._shared.idle.add(self)
+
+    def rested(self) -> None:
+        """It may have been without a request for as long as it is kept so."""
+        self._is_timed = False
+        left = self._rests_since + self._shared.keep_alive - monotonic()
+        if left <= 0:
+            self.timeout_keep_alive_handler()
+        elif left != float("inf"):
+            self._is_timed = True
+            self.loop.call_later(left, self.rested)
 
     def _unset_keepalive_if_required(self) -> None:
         """See `HttpToolsProtocol`, which sets a timer for each request that it has answered."""
-        super()._unset_keepalive_if_required()
-        self._shared.idle.remove(self)
+        self._rests_since = float("inf")
+        if self.timeout_keep_alive_task is not None:
+            super()._unset_keepalive_if_required()
 
     def _go_on(self) -> None:
         """Read on after an answer."""

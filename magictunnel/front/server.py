@@ -93,11 +93,13 @@ class FrontServer(Server[Any]):
         catalog, known = self._mirroring
         if catalog is not self._source.live.current:
             self._mirroring = (self._source.live.current, known := {})
-        if not isinstance(name, str) or (schema := self._input_schema(name)) is None:
+        if not isinstance(name, str):
             return False
-        if name not in known:
-            known[name] = X_MCP_HEADER_KEY in json.dumps(schema)
-        return known[name]
+        if (mirrors := known.get(name)) is None:
+            if (schema := self._input_schema(name)) is None:
+                return False
+            known[name] = mirrors = X_MCP_HEADER_KEY in json.dumps(schema)
+        return mirrors
 
     def _input_schema(self, name: str) -> Json | None:
         """The schema against which the SDK checks `Mcp-Param-*` headers."""

@@ -31,6 +31,9 @@ _QUOTE = ord('"')
 _RESULT = re.compile(rb'\{"jsonrpc":"2\.0","id":' + _ID + rb',"result":(\{.*\})\}\s*\Z', re.DOTALL)
 _RESULT_FIRST = re.compile(rb'\{"result":(\{.*\}),"jsonrpc":"2\.0","id":' + _ID + rb"\}\s*\Z", re.DOTALL)
 """How SDKs write an answer: Python's, and TypeScript's."""
+_BEGIN, _THEN = b'{"jsonrpc":"2.0","id":', b',"result":{'
+_LONGEST_NUMBER = 18
+"""Digits of an id that may be read at a glance."""
 _ANSWER = re.compile(rb'\{"jsonrpc":\s*"2\.0",\s*"id":\s*' + _ID + rb',\s*"(?:result|error)":')
 
 
@@ -146,7 +149,9 @@ def message(line: bytes) -> Json:
     Raises:
         ValueError: it is no JSON object.
     """
-    if found := _RESULT.match(line):
+    if (span := _at_a_glance(line)) is not None:
+        number = line[len(_BEGIN) : span[0] + 1 - len(_THEN)]
+    elif found := _RESULT.match(line):
         number, span = found.group(1), found.span(2)
     elif found := _RESULT_FIRST.match(line):
         number, span = found.group(2), found.span(1)
@@ -161,6 +166,17 @@ def message(line: bytes) -> Json:
     is_one_line = line.find(b"\n", *span) < 0 and line.find(b"\r", *span) < 0
     known = loads(number) if number[0] == _QUOTE else int(number)
     return {"jsonrpc": "2.0", "id": known, "result": Raw(result, text) if is_one_line else result}
+
+
+def _at_a_glance(line: bytes) -> tuple[int, int] | None:
+    """Where the result stands in an answer written as Python's SDK writes it, to a request with a number."""
+    if not (line.startswith(_BEGIN) and line.endswith(b"}}")):
+        return None
+    at = line.find(_THEN, len(_BEGIN), len(_BEGIN) + _LONGEST_NUMBER + len(_THEN))
+    number = line[len(_BEGIN) : at]
+    if at < 0 or not number.isdigit() or (len(number) > 1 and number.startswith(b"0")):
+        return None
+    return at + len(_THEN) - 1, len(line) - 1
 
 
 def answered_number(line: bytes) -> int | str | None:

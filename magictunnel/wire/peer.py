@@ -280,8 +280,10 @@ class Peer(Endpoint):
         asked.key = key = key_of(message["id"])
         if method in self._inline:
             self._is_held = True
-        known, self._in_flight[key] = len(self._in_flight), asked
-        if known < MAX_AT_ONCE and not (self._is_held or self.is_closed or self._outlet.is_full):
+        before, self._in_flight[key] = self._in_flight.get(key), asked
+        if before is not None and before.begun is not None:  # whoever forgets it must not leave it to itself
+            before.begun.promote()
+        if not (self._is_held or self.is_closed or self._outlet.is_full or len(self._in_flight) > MAX_AT_ONCE):
             if self._context is None:
                 self._context = copy_context()
             asked.begun = self._begin(asked)

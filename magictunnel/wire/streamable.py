@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from itertools import count
 from typing import Any
 
@@ -313,7 +314,7 @@ class HttpWire(Responder):
         if body:
             await self._post(self._fields(), body, _ANSWER_TIMEOUT)
 
-    async def _post(self, fields: dict[str, str], body: bytes, seconds: float) -> None:
+    async def _post(self, fields: Mapping[str, str], body: bytes, seconds: float) -> None:
         """Send what is not answered. Whether it arrives is known to nobody."""
         reply = Reply(self, None, note=self._note)
         try:
@@ -325,18 +326,10 @@ class HttpWire(Responder):
             if not reply.outcome.done() or reply.outcome.cancelled():
                 reply.close()
 
-    def _fields(self, own: Mapping[str, str] | None = None) -> dict[str, str]:
+    def _fields(self, own: Mapping[str, str] | None = None) -> Mapping[str, str]:
         """The headers of one message; `own` are those that it says itself."""
-        fields = {"accept": "application/json, text/event-stream", "content-type": JSON_TYPE}
-        if own:
-            own = {name.lower(): value for name, value in own.items()}
-            self._version = own.get(VERSION) or self._version
-        if self._session:
-            fields[SESSION] = self._session
-        if self._version:
-            fields[VERSION] = self._version
-        if own:
-            fields |= own
+        fields = fields_of(self._session, self._version, tuple(own.items()) if own else ())
+        self._version = fields.get(VERSION, "")
         return fields
 
     # --- its end
@@ -356,9 +349,20 @@ class HttpWire(Responder):
         reply = Reply(self, None, note=unnoted)
         with anyio.CancelScope(shield=True), anyio.move_on_after(_ASIDE_TIMEOUT):
             try:
-                await self._client.exchange("DELETE", fields | {SESSION: session}, None, reply)
+                await self._client.exchange("DELETE", {**fields, SESSION: session}, None, reply)
             except (Unreachable, BadHeader) as error:
                 logger.debug("the end of a session could not be told: %s", error)
+
+
+@lru_cache(maxsize=256)
+def fields_of(session: str, version: str, own: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
+    """The headers of a message, by name in lower case; what it says itself, `own`, counts for more than `version`."""
+    fields = {"accept": "application/json, text/event-stream", "content-type": JSON_TYPE}
+    if session:
+        fields[SESSION] = session
+    if version:
+        fields[VERSION] = version
+    return fields | {name.lower(): value for name, value in own}
 
 
 @asynccontextmanager

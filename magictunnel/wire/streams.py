@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import anyio
 from mcp.shared.exceptions import MCPError
@@ -68,7 +68,7 @@ def unnoted(_head: Head) -> None:
 class Streams:
     """Opens them with GET, as a server of the handshake era has them."""
 
-    def __init__(self, client: Client, fields: Callable[[], dict[str, str]]) -> None:
+    def __init__(self, client: Client, fields: Callable[[], Mapping[str, str]]) -> None:
         """`fields`: the headers of our session."""
         self._client = client
         self._fields = fields
@@ -96,7 +96,7 @@ class Streams:
 
     async def _opened(self, progress: Progress, reply: Reply) -> Json | MCPError | None:
         """What comes of one attempt; None: nothing but perhaps progress."""
-        fields = self._fields() | {"accept": EVENTS_TYPE, "cache-control": "no-store"}
+        fields = {**self._fields(), "accept": EVENTS_TYPE, "cache-control": "no-store"}
         del fields["content-type"]
         if progress.last_id:
             fields["last-event-id"] = progress.last_id

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import httptools
 
 from magictunnel.wire.http1.head import Head
+from magictunnel.wire.http1.plain import whole
 
 MAX_HEAD = 64 * 1024
 """Bytes that may come without being part of a body: a head, what lies between chunks, what follows the last."""
@@ -155,6 +156,10 @@ class Connection(asyncio.Protocol):
         if self._receiver is None:
             self._end(Broken("something came that nobody asked for"))
             return
+        has_begun = self._unread or self._size_of_head or self._has_head
+        if not has_begun and (found := whole(data)) is not None:
+            self._take(self._receiver, *found)
+            return
         self._unread += len(data)
         try:
             self._parser.feed_data(data)
@@ -167,6 +172,19 @@ class Connection(asyncio.Protocol):
                 self._end(Broken("its response has a head without an end"))
             elif self._is_over:
                 self._finish()
+
+    def _take(self, receiver: Receiver, head: Head, body: bytes) -> None:
+        """A whole response, of which the parser needs to know nothing."""
+        self._head = head
+        self._has_head = self._is_over = self._is_kept = True
+        try:
+            receiver.on_head(head)
+            receiver.on_body(body)
+        except Exception as error:  # noqa: BLE001 whatever it raises, as `Receiver` says
+            self._is_over = False
+            self._end(error)
+        else:
+            self._finish()
 
     def eof_received(self) -> None:
         """See `Protocol.eof_received`."""
