@@ -139,7 +139,9 @@ class Exchanges:
         if wire.is_closed or self.doom:
             return False
         begun.number = number = next(self._numbers)
-        sent = enveloped(params, self.era, begun.caller, number, stateless=self.stateless)
+        sent = params
+        if self.stateless or "_meta" in params:
+            sent = enveloped(params, self.era, begun.caller, number, stateless=self.stateless)
         if not wire.begin(number, method, sent, self._headers(method, sent) if wire.is_http else EMPTY, begun):
             return False
         begun.carrier, begun.is_promoted, begun.started = self, False, monotonic()

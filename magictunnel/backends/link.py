@@ -62,6 +62,7 @@ class McpLink:
         self._terms = terms
         self._dirty: set[Kind] = set()
         self.changes = 0
+        self.stateless = False
         self._wake = anyio.Event()
         self._declares: Json = {}
         self._log_level: str | None = None
@@ -102,10 +103,6 @@ class McpLink:
         return self._exchanges.era
 
     @property
-    def stateless(self) -> bool:
-        return self._exchanges.stateless
-
-    @property
     def sessions_are_cheap(self) -> bool:
         """See `Link.sessions_are_cheap`."""
         return self._wire.is_http and not self._wire.has_process
@@ -127,6 +124,7 @@ class McpLink:
         if self._wire.is_closed:
             self._closed()
         self._exchanges.start(opened.version)
+        self.stateless = self._exchanges.stateless
         self.may_speak_other_era = opened.may_speak_other_era
         self.declared = None if self.stateless else self._declares
         self.capabilities = opened.capabilities
@@ -186,7 +184,7 @@ class McpLink:
 
     def _is_plain(self, params: Json, caller: Caller, *, runs_as_task: bool) -> bool:
         """Whether the eras see the same in a request."""
-        if self._exchanges.stateless:
+        if self.stateless:
             return caller.stateless
         if caller.log_level is not None or self._log_level is not None or "requestState" in params:
             return False

@@ -58,7 +58,7 @@ def side_for(main: Link, caller: Caller, sharing: Sharing) -> Side | None:
     Decided before anything is sent, and never by sending a call twice. Whoever is no client (a command line, ourselves)
     takes the main one.
     """
-    if sharing is Sharing.SHARED and main.stateless is caller.stateless:  # as nearly always
+    if main.stateless is caller.stateless and sharing is Sharing.SHARED:  # as nearly always
         return None
     is_client = caller.stateless or bool(caller.session)
     differs = is_client and main.may_speak_other_era and main.stateless != caller.stateless

@@ -90,8 +90,10 @@ class HotRequests:
             return None
         if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
             return None
-        method, params, number = message.get("method"), message.get("params", {}), as_request_id(message.get("id"))
-        if not isinstance(params, dict) or not isinstance(method, str) or not _is_text(number):
+        method, params, number = message.get("method"), message.get("params", {}), message.get("id")
+        if type(number) is not int and not _is_text(number := as_request_id(number)):
+            return None
+        if not isinstance(params, dict) or not isinstance(method, str):
             return None
         if not isinstance(params.get("_meta", EMPTY), Mapping):
             return None

@@ -21,9 +21,11 @@ from magictunnel.front.reader import Request, RequestReader
 from magictunnel.front.short import ShortWay
 from magictunnel.pipeline.clock import Row
 from magictunnel.wire.codec import Text
+from magictunnel.wire.messages import result_line
 
 _AT_ONCE = 1.0
 """Seconds after which a client of the handshake era gets a stream of events, which it can come back to."""
+_BUSY = float("inf")
 _JOINED = 64 * 1024
 """Bytes up to which an answer is put together to be sent in one piece."""
 logger = logging.getLogger(__name__)
@@ -77,7 +79,7 @@ class _Call(HotCall):
 
     def written(self, result: Json) -> tuple[int, tuple[Text, ...]] | None:
         """See `ShortCall.written`."""
-        return None if self._protocol.flow.write_paused else written(self._asked, result)
+        return None if self._protocol.flow.write_paused else (200, result_line(self._asked.number, result))
 
     def give(self, written: tuple[int, tuple[Text, ...]]) -> None:
         """See `ShortCall.give`."""
@@ -121,7 +123,7 @@ class HotProtocol(HttpToolsProtocol):
         self._over: asyncio.Future[None] | None = None
         """Done when uvicorn has answered it instead."""
         self._is_handing_over = False
-        self._rests_since = float("inf")
+        self._rests_since = _BUSY
         """Since when it has been without a request (monotonic seconds)."""
         self._is_timed = False
         """Whether that is going to be looked at."""
@@ -135,6 +137,7 @@ class HotProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """See `asyncio.Protocol.connection_made`."""
         super().connection_made(transport)
+        transport.set_write_buffer_limits(0)  # uvloop then writes at once, not at the end of the step
         first, self._first = self._first, b""
         if first and (request := self._reader.take(first)) is not None:
             self._begin(request)
@@ -206,9 +209,9 @@ class HotProtocol(HttpToolsProtocol):
 
     def give(self, asked: Asked, call: HotCall, written: tuple[int, tuple[Text, ...]]) -> None:
         """Answer a request that was begun."""
-        self._shared.hot.over(asked, call)
         if not self.transport.is_closing():
             self._respond(asked, *written)
+        self._shared.hot.over(asked, call)
         if self.flow.write_paused:
             task = self.loop.create_task(self._drained())
             task.add_done_callback(self.tasks.discard)
@@ -356,13 +359,13 @@ class HotProtocol(HttpToolsProtocol):
         left = self._rests_since + self._shared.keep_alive - monotonic()
         if left <= 0:
             self.timeout_keep_alive_handler()
-        elif left != float("inf"):
+        elif left != _BUSY:
             self._is_timed = True
             self.loop.call_later(left, self.rested)
 
     def _unset_keepalive_if_required(self) -> None:
         """See `HttpToolsProtocol`, which sets a timer for each request that it has answered."""
-        self._rests_since = float("inf")
+        self._rests_since = _BUSY
         if self.timeout_keep_alive_task is not None:
             super()._unset_keepalive_if_required()
 

@@ -21,9 +21,9 @@ class ShortWay:
     """What `Handlers` do for a call, where it needs no task."""
 
     def __init__(self, express: Express, handlers: Handlers, server_info: Json) -> None:
-        self._express = express
+        self.express = express
         self._handlers = handlers
-        self._server_info = server_info
+        self.server_info = server_info
 
     def begin(self, call: Short, method: str, params: Json, connection: Connection | None) -> bool:
         """Begin a call. False: nothing was sent, and it is to be answered as all requests are.
@@ -34,23 +34,16 @@ class ShortWay:
             return False
         try:
             caller = self._handlers.caller_of(params, connection, stateless=connection is None)
-            if not self._express.begin(call, method, params, caller):
+            if not self.express.begin(call, method, params, caller):
                 return False
         except (MCPError, BadParams):
             return False
         self._handlers.enter()
         return True
 
-    def result(self, call: Short, answer: Json) -> Json | None:
-        """What a call is answered with; None: there is more to it."""
-        result = self._express.result(call, answer)
-        if result is None:
-            return None
-        return encoded(result, call.method, stateless=call.caller.stateless, server_info=self._server_info)
-
     def over(self, call: Short, result: Json) -> None:
         """A call is answered."""
-        self._express.over(call, result)
+        self.express.over(call, result)
         self._handlers.leave()
 
     def gone(self) -> None:
@@ -75,15 +68,19 @@ class ShortCall(Short, Generic[Written]):
 
     def take(self, result: Json) -> bool:
         """See `Waiting.take`."""
+        way = self._way
         try:
-            told = self._way.result(self, result)
-            written = None if told is None else self.written(told)
+            told = way.express.result(self, result)
+            if told is None:
+                return False
+            told = encoded(told, self.method, stateless=self.caller.stateless, server_info=way.server_info)
+            written = self.written(told)
         except Exception:  # noqa: BLE001 the ordinary way comes to the same point, and says so
             return False
-        if told is None or written is None:
+        if written is None:
             return False
-        self._way.over(self, told)
-        self.give(written)
+        self.give(written)  # before all else: its client can go on meanwhile
+        way.over(self, told)
         return True
 
     def ended(self, _task: object = None) -> None:

@@ -248,7 +248,9 @@ class Peer(Endpoint):
             self._on_junk(line)
             return
         self.heard += 1
-        number = key_of(message.get("id"))
+        number = message.get("id")
+        if type(number) is not int:
+            number = key_of(number)
         if number in self._begun and self._is_given(number, result if outcome is None else None):
             return
         future = self._pending.get(number) if number is not None else None
@@ -277,7 +279,8 @@ class Peer(Endpoint):
             self._told(method, params)
             return
         asked = Asked(self, method, params, message["id"])
-        asked.key = key = key_of(message["id"])
+        number = message["id"]
+        asked.key = key = number if type(number) is int else key_of(number)
         if method in self._inline:
             self._is_held = True
         before, self._in_flight[key] = self._in_flight.get(key), asked
