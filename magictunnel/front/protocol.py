@@ -101,6 +101,10 @@ class _Call(HotCall):
         self._protocol.give_up()
 
 
+class NoHost(Exception):
+    """A request does not say to whom it is, which is answered with 400 (RFC 9112, 3.2)."""
+
+
 class HotProtocol(HttpToolsProtocol):
     """uvicorn's protocol, which sees nothing of a hot request unless something has to be said before its answer."""
 
@@ -276,6 +280,8 @@ class HotProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """See `HttpToolsProtocol`."""
         self.headers[:] = trimmed(self.headers)
+        if self.parser.get_http_version() == "1.1" and all(name != b"host" for name, _ in self.headers):
+            raise NoHost
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:

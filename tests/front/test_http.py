@@ -102,6 +102,15 @@ async def test_a_body_that_is_too_large_is_refused_before_it_is_sent(path: str) 
         assert (await stream.receive()).startswith(b"HTTP/1.1 413 ")
 
 
+@pytest.mark.parametrize("session", ["", "mcp-session-id: unknown\r\n"])
+async def test_a_request_that_does_not_say_to_whom_it_is_is_refused(session: str) -> None:
+    head = f"POST /mcp HTTP/1.1\r\nContent-Type: application/json\r\n{session}Content-Length: 2\r\n\r\n{{}}"
+    async with serving() as port, await anyio.connect_tcp("127.0.0.1", port) as stream:
+        await stream.send(head.encode())
+
+        assert (await stream.receive()).startswith(b"HTTP/1.1 400 ")
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [("GET", "/", 404), ("POST", "/sse", 405), ("POST", "/health", 405), ("PUT", "/mcp", 405)],

@@ -26,10 +26,11 @@ from tests.journeys.test_answers_land_in_their_own_call import behind
 from tests.support.office import site
 from tests.support.raw import HANDSHAKE, STATELESS, VERSION_KEY, Json, Script, tool
 from tests.support.rawclient import raw_client
+from tests.support.wires import own_wire
 from tests.support.worker import Transcript
 from tests.support.world import PATIENCE, World, world
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, own_wire]
 
 LAST_ANSWERS = 1.0
 """Seconds that a client which hangs up is still answered for."""
