@@ -56,11 +56,6 @@ def loads(text: bytes) -> Any:
     Raises:
         ValueError: it is not JSON in UTF-8, or nested too deep.
     """
-    if len(text) <= _LARGE and _LONG_NUMBER not in text.translate(_TO_DIGITS):  # as nearly always: at once
-        try:
-            return orjson.loads(text)
-        except orjson.JSONDecodeError:
-            pass  # is it wrong, or only more than orjson takes?
     return _loaded(text, _no_matter)
 
 
