@@ -16,8 +16,8 @@ from magictunnel.catalog.model import Json
 from magictunnel.errors import ConfigError, MagicTunnelError
 from magictunnel.wire.lines import LineTooLong, split_lines
 
-_HELLO = 2.0
-"""Seconds for a gateway to say what it is; one that is stopped says nothing."""
+_HELLO = 5.0
+"""Seconds for a gateway to say what it is: one that just starts may be busy, and one that is stopped says nothing."""
 _MAX_ANSWER = 64 * 1024 * 1024
 
 

@@ -373,9 +373,8 @@ async def test_what_is_down_or_unknown_or_wrong_is_told_when_it_is_steered(tmp_p
     async with steered(config, env) as (host, _):
         for do in ("restart", "refresh"):
             done = await ran("servers", do, "dead", *file, env=env)
-            assert (done.code, done.out) == (1, "")
             expected = f"error: gateway {host.process.pid}: {WHY.removeprefix('error: ').replace('new', 'dead')}\n"
-            assert done.err == expected
+            assert (done.code, done.out, done.err) == (1, "", expected)
         done = await ran("servers", "restart", "god", *file, env=env)
         assert (done.code, done.err) == (2, "error: there is no server 'god' (did you mean 'good'?)\n")
         done = await ran("servers", "restart", "typo", *file, env=env)
