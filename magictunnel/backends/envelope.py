@@ -25,6 +25,7 @@ from mcp_types import (
 from magictunnel import __version__
 from magictunnel.catalog.model import Json
 from magictunnel.wire.caller import Caller, progress_token
+from magictunnel.wire.codec import joined, without
 from magictunnel.wire.written import unsent
 
 CLIENT_INFO = {"name": "magictunnel", "title": "MagicTunnel", "version": __version__}
@@ -107,11 +108,10 @@ def _routing(version: str, method: str, name: str | None) -> dict[str, str]:
 
 def inner_result(result: Json) -> Json:
     """A backend's result without what belongs to its connection: the same from a server of either era."""
-    if result.get("resultType") == "complete":
-        result = {key: value for key, value in result.items() if key != "resultType"}
+    kept: Json = {}
     meta = result.get("_meta")
     if isinstance(meta, dict) and not _OWNED_BY_ONE_CONNECTION.isdisjoint(meta):
-        result = {key: value for key, value in result.items() if key != "_meta"}
-        if kept := forwardable(meta):
-            result["_meta"] = kept
-    return result
+        result, kept = without(result, "_meta"), forwardable(meta)
+    if result.get("resultType") == "complete":
+        result = without(result, "resultType")
+    return joined(result, {"_meta": kept}) if kept else result

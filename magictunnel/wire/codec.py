@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -21,6 +22,11 @@ MAX_DEPTH = 254
 Text = bytes | memoryview
 """JSON in UTF-8; of a large message, a view of it, for it is not to be in memory twice."""
 _LARGE = 64 * 1024
+_LONG = 1_000
+"""Bytes from which on it takes longer to look through the text than at a few values."""
+_SPARSE = 64
+"""Bytes of text for each value, if these are few."""
+_LARGE_NUMBER = 2.0**63
 _ENVELOPES = 8
 """Levels of JSON that may still come around what is looked at alone."""
 
@@ -40,14 +46,43 @@ _ANSWER = re.compile(rb'\{"jsonrpc":\s*"2\.0",\s*"id":\s*' + _ID + rb',\s*"(?:re
 class Raw(dict[str, Any]):
     """An object that knows the JSON it was read from, so that passing it on needs no writing and changes no digit.
 
-    It is never changed in place; whatever is made of it (`|`, a comprehension) is a plain dict.
+    It is never changed in place; whatever is made of it (`|`, a comprehension) is a plain dict, except by `without`
+    and `joined`.
     """
 
-    __slots__ = ("text",)
+    __slots__ = ("tail", "text")
 
-    def __init__(self, value: Json, text: Text) -> None:
+    def __init__(self, value: Json, text: Text, tail: bytes = b"}") -> None:
+        """`text`: what it was read from, without its end; `tail`: what ends it."""
         super().__init__(value)
         self.text = text
+        self.tail = tail
+
+
+def without(value: Json, key: str) -> Json:
+    """An object without a member; if that was written last, where SDKs write what they add, all else stays as written.
+
+    Of a member that somebody wrote twice, the first may remain in what is passed on.
+    """
+    if key not in value:
+        return value
+    rest = {name: one for name, one in value.items() if name != key}
+    if type(value) is not Raw or not rest or value.tail != b"}":
+        return rest
+    with suppress(ValueError):  # what cannot be written is told by who tries to send it
+        last = b",%s:%s" % (dumps(key), dumps(value[key]))
+        if value.text[-len(last) :] == last:
+            return Raw(rest, value.text[: -len(last)])
+    return rest
+
+
+def joined(value: Json, members: Json) -> Json:
+    """An object with members that are all new to it; the others stay as they are written."""
+    whole = value | members
+    if type(value) is Raw and value:
+        with suppress(ValueError):
+            return Raw(whole, value.text, value.tail[:-1] + b"," + dumps(members)[1:])
+    return whole
 
 
 def loads(text: bytes) -> Any:
@@ -61,15 +96,40 @@ def loads(text: bytes) -> Any:
 
 def _loaded(text: Text, on_no_number: Callable[[str], float]) -> Any:
     """`on_no_number`: told of `NaN` and such, which some write although JSON has no such numbers."""
-    if not _has_long_number(text):
-        try:
-            return orjson.loads(text)
-        except orjson.JSONDecodeError:
-            pass  # is it wrong, or only more than orjson takes?
+    try:
+        value = orjson.loads(text)
+        if _is_exact(value, text):
+            return value
+    except orjson.JSONDecodeError:
+        pass  # is it wrong, or only more than orjson takes?
     try:
         return json.loads(str(text, "utf-8"), parse_constant=on_no_number)
     except RecursionError as error:
         raise ValueError("nested too deep") from error
+
+
+def _is_exact(value: Any, text: Text) -> bool:
+    """Whether no integer in the text became a float in its value. Where values are few, they are soonest looked at."""
+    if len(text) >= _LONG:
+        is_exact = _has_no_large_float(value, len(text) // _SPARSE)
+        if is_exact is not None:
+            return is_exact
+    return not _has_long_number(text) or bool(_has_no_large_float(value, len(text)))
+
+
+def _has_no_large_float(value: Any, most: int) -> bool | None:
+    """None: there are more than `most` values to look at."""
+    inner = [value]
+    for one in inner:  # which grows meanwhile
+        if type(one) is dict:
+            inner += one.values()
+        elif type(one) is list:
+            inner += one
+        elif type(one) is float and abs(one) >= _LARGE_NUMBER:
+            return False
+        if len(inner) > most:
+            return None
+    return True
 
 
 def _has_long_number(text: Text) -> bool:
@@ -95,7 +155,7 @@ def dumps(value: Any) -> bytes:
         ValueError: it holds half a character, is nested too deep, or is no JSON value.
     """
     if type(value) is Raw:
-        return bytes(value.text)
+        return bytes(value.text) + value.tail
     try:
         return orjson.dumps(value)
     except TypeError as error:
@@ -165,7 +225,7 @@ def message(line: bytes) -> Json:
         return _object(loads(line))
     is_one_line = line.find(b"\n", *span) < 0 and line.find(b"\r", *span) < 0
     known = loads(number) if number[0] == _QUOTE else int(number)
-    return {"jsonrpc": "2.0", "id": known, "result": Raw(result, text) if is_one_line else result}
+    return {"jsonrpc": "2.0", "id": known, "result": Raw(result, text[:-1]) if is_one_line else result}
 
 
 def _at_a_glance(line: bytes) -> tuple[int, int] | None:

@@ -53,9 +53,9 @@ def notification_line(method: str, params: Mapping[str, Any] | None) -> bytes:
 
 def result_line(number: RequestId, result: Json) -> tuple[Text, ...]:
     """An answer in pieces, newline included; a result that knows its own text goes out as that. Raises Unsent."""
-    text: Text = result.text if type(result) is Raw else _written(result)
+    text, tail = (result.text, result.tail) if type(result) is Raw else (_written(result), b"")
     id_ = b"%d" % number if type(number) is int else _written(number)
-    return b'{"jsonrpc":"2.0","id":' + id_ + b',"result":', text, b"}\n"
+    return b'{"jsonrpc":"2.0","id":' + id_ + b',"result":', text, tail + b"}\n"
 
 
 def error_line(number: RequestId, error: MCPError) -> tuple[Text, ...]:

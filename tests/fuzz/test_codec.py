@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from magictunnel.wire.codec import MAX_DEPTH, Raw, answered_number, dumps, loads, message
+from magictunnel.wire.codec import MAX_DEPTH, Raw, answered_number, dumps, joined, loads, message, without
 from magictunnel.wire.lines import Lines, LineTooLong
 from magictunnel.wire.messages import error_line, error_of_answer, request_line, result_line
 from tests.fuzz.budget import tries
@@ -45,6 +45,12 @@ def test_what_is_written_is_read_again(value: Any) -> None:
 @tries(100)
 def test_what_others_write_is_read_as_they_meant_it(value: Any, is_ascii: bool, indent: int | None) -> None:
     assert repr(loads(json.dumps(value, ensure_ascii=is_ascii, indent=indent).encode())) == repr(value)
+
+
+@given(values, st.integers(0, 5_000))
+@tries(100)
+def test_the_same_is_read_among_much_text_and_little(value: Any, length: int) -> None:
+    assert repr(loads(dumps([value, "1" * length, value]))) == repr([value, "1" * length, value])
 
 
 @given(st.binary(max_size=60) | st.text(alphabet='{}[]",:\\u0d8 1-eE.nulNaIfity\n\t', max_size=40).map(str.encode))
@@ -118,8 +124,8 @@ def test_a_line_is_one_message_and_never_another(
     else:  # white space that JSON does not know may stand at the end
         assert read == json.loads(line.strip())
     if isinstance(read.get("result"), Raw):
-        assert json.loads(read["result"].text) == read["result"]
-        assert b"\n" not in read["result"].text
+        assert json.loads(dumps(read["result"])) == read["result"]
+        assert b"\n" not in dumps(read["result"])
 
 
 @given(number=numbers, result=objects, method=whole_text)
@@ -133,6 +139,36 @@ def test_messages_are_one_line_each(number: int | str, result: dict[str, Any], m
     asked = request_line(number, method, result)
     assert asked.count(b"\n") == 1
     assert message(asked) == {"jsonrpc": "2.0", "id": number, "method": method} | ({"params": result} if result else {})
+
+
+@given(result=objects, added=objects, off=st.lists(whole_text, max_size=2), separators=SEPARATORS, data=st.data())
+@tries(150)
+def test_what_is_changed_at_its_end_is_written_as_what_it_is(
+    result: dict[str, Any], added: dict[str, Any], off: list[str], separators: tuple[str, str], data: st.DataObject
+) -> None:
+    text = json.dumps(result, ensure_ascii=False, separators=separators)
+    now = message(b'{"jsonrpc":"2.0","id":1,"result":%s}' % text.encode())["result"]
+    for key in off + data.draw(st.permutations(list(result))):
+        kept, now = now, without(now, key)
+        assert now == {name: one for name, one in kept.items() if name != key}
+        assert repr(loads(dumps(now))) == repr(dict(now))
+    whole = joined(now, {name: one for name, one in added.items() if name not in now})
+    assert whole == added | now
+    assert repr(loads(dumps(whole))) == repr(dict(whole))
+    assert b"".join(result_line(1, whole)) == b'{"jsonrpc":"2.0","id":1,"result":%s}\n' % dumps(whole)
+
+
+def test_what_an_sdk_added_is_taken_off_and_ours_added_without_writing_the_rest_anew() -> None:
+    known = '"content":[ {"n": 1.50, "big":12345678901234567890123} ]'
+    text = f'{{{known},"resultType":"complete","_meta":{{"a":{{"b":1}}}}}}'
+    read = message(b'{"jsonrpc":"2.0","id":1,"result":%s}' % text.encode())["result"]
+
+    bare = without(without(read, "_meta"), "resultType")
+
+    assert dumps(bare) == f"{{{known}}}".encode()
+    assert dumps(joined(bare, {"_meta": {"c": 2}})) == f'{{{known},"_meta":{{"c":2}}}}'.encode()
+    assert dumps(joined(joined(bare, {"x": 1}), {"y": 2})) == f'{{{known},"x":1,"y":2}}'.encode()
+    assert dumps(read) == text.encode()
 
 
 @given(error=values)
