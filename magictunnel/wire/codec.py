@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeGuard
 
 import orjson
 from pydantic_core import to_json
@@ -24,6 +24,8 @@ Text = bytes | memoryview
 _LARGE = 64 * 1024
 _LONG = 1_000
 """Bytes from which on it takes longer to look through the text than at a few values."""
+_WORTH_KEEPING = 5_000
+"""Bytes from which on it takes longer to write a value than to keep what is written of it."""
 _SPARSE = 64
 """Bytes of text for each value, if these are few."""
 _LARGE_NUMBER = 2.0**63
@@ -67,7 +69,7 @@ def without(value: Json, key: str) -> Json:
     if key not in value:
         return value
     rest = {name: one for name, one in value.items() if name != key}
-    if type(value) is not Raw or not rest or value.tail != b"}":
+    if not _is_worth_keeping(value) or not rest or value.tail != b"}":
         return rest
     with suppress(ValueError):  # what cannot be written is told by who tries to send it
         last = b",%s:%s" % (dumps(key), dumps(value[key]))
@@ -79,10 +81,16 @@ def without(value: Json, key: str) -> Json:
 def joined(value: Json, members: Json) -> Json:
     """An object with members that are all new to it; the others stay as they are written."""
     whole = value | members
-    if type(value) is Raw and value:
-        with suppress(ValueError):
-            return Raw(whole, value.text, value.tail[:-1] + b"," + dumps(members)[1:])
+    if not _is_worth_keeping(value):
+        return whole
+    with suppress(ValueError):
+        return Raw(whole, value.text, value.tail[:-1] + b"," + dumps(members)[1:])
     return whole
+
+
+def _is_worth_keeping(value: Json) -> TypeGuard[Raw]:
+    """Whether it is known how it is written, and to write it anew would take longer than to keep that."""
+    return type(value) is Raw and len(value.text) >= _WORTH_KEEPING and bool(value)
 
 
 def loads(text: bytes) -> Any:

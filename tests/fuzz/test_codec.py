@@ -146,6 +146,7 @@ def test_messages_are_one_line_each(number: int | str, result: dict[str, Any], m
 def test_what_is_changed_at_its_end_is_written_as_what_it_is(
     result: dict[str, Any], added: dict[str, Any], off: list[str], separators: tuple[str, str], data: st.DataObject
 ) -> None:
+    result = {"": "x" * data.draw(st.sampled_from([0, 6_000]))} | result
     text = json.dumps(result, ensure_ascii=False, separators=separators)
     now = message(b'{"jsonrpc":"2.0","id":1,"result":%s}' % text.encode())["result"]
     for key in off + data.draw(st.permutations(list(result))):
@@ -159,7 +160,7 @@ def test_what_is_changed_at_its_end_is_written_as_what_it_is(
 
 
 def test_what_an_sdk_added_is_taken_off_and_ours_added_without_writing_the_rest_anew() -> None:
-    known = '"content":[ {"n": 1.50, "big":12345678901234567890123} ]'
+    known = '"content":[ {"n": 1.50, "big":12345678901234567890123, "text":"%s"} ]' % ("x" * 6_000)
     text = f'{{{known},"resultType":"complete","_meta":{{"a":{{"b":1}}}}}}'
     read = message(b'{"jsonrpc":"2.0","id":1,"result":%s}' % text.encode())["result"]
 
@@ -169,6 +170,8 @@ def test_what_an_sdk_added_is_taken_off_and_ours_added_without_writing_the_rest_
     assert dumps(joined(bare, {"_meta": {"c": 2}})) == f'{{{known},"_meta":{{"c":2}}}}'.encode()
     assert dumps(joined(joined(bare, {"x": 1}), {"y": 2})) == f'{{{known},"x":1,"y":2}}'.encode()
     assert dumps(read) == text.encode()
+    blank = message(b'{"jsonrpc":"2.0","id":1,"result":{%s}}' % (b" " * 6_000))["result"]
+    assert dumps(joined(blank, {"x": 1})) == b'{"x":1}'
 
 
 @given(error=values)
