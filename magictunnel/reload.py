@@ -22,8 +22,10 @@ from magictunnel.config.model import Config
 from magictunnel.errors import ConfigError
 from magictunnel.gateway import Gateway
 
-_DEBOUNCE = 100
+_DEBOUNCE = 200
 """Milliseconds in which changes of a folder are taken for one."""
+_STEP = 200
+"""Milliseconds between two looks at whether there were any; each wakes a machine that may have nothing else to do."""
 _CALM = 0.15
 """Seconds for which a file has to stay as it is before it is read: editors write in steps."""
 _LOOK = 5.0
@@ -159,7 +161,7 @@ async def _looks(paths: Iterable[Path], places: Iterable[Path], stop: anyio.Even
     names = {str(path) for path in paths}
     beside = {str(path) for path in places}
     folders = {folder for folder in (*places, *(path.parent for path in paths)) if folder.is_dir()}
-    options: dict[str, Any] = {"debounce": _DEBOUNCE, "step": 50, "recursive": False}
+    options: dict[str, Any] = {"debounce": _DEBOUNCE, "step": _STEP, "recursive": False}
     options |= {"stop_event": stop, "rust_timeout": int(_LOOK * 1_000), "yield_on_timeout": True}
     options |= {"watch_filter": lambda _change, path: path in names or os.path.dirname(path) in beside}
     try:

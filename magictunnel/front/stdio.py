@@ -32,7 +32,7 @@ from magictunnel.wire.typed import decode, encode
 _CHUNK = 1 << 16
 _LAST_ANSWERS = 1.0
 """Seconds for what was asked before the client closed our stdin."""
-_GLANCE = 0.1
+_GLANCE = 0.5
 """Seconds between two looks at whether whoever started us is still there."""
 
 logger = logging.getLogger(__name__)
