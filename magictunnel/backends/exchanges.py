@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import count
+from operator import attrgetter
 from time import monotonic
 
 import anyio
@@ -152,6 +153,7 @@ class Exchanges:
     def over(self, begun: Begun) -> None:
         """See `Carrier.over`."""
         del self.beginnings.begun[begun.number]
+        begun.is_promoted = True  # never again: its client may still go before it has read the answer
         self._terms.stats.done(begun.started)
         if self.doom is not None:
             self._drained()
@@ -252,8 +254,9 @@ class Exchanges:
 
     @property
     def callers(self) -> Sequence[Caller]:
-        """The callers of what the server may be at work on, those who gave up first."""
-        return [*self._given_up.values(), *(one.caller for one in self._in_flight.values() if not one.is_ours)]
+        """The callers of what the server may be at work on, those who gave up first, then as they were sent."""
+        sent = sorted(self._in_flight.values(), key=attrgetter("number"))
+        return [*self._given_up.values(), *(one.caller for one in sent if not one.is_ours)]
 
     def of(self, caller: Caller) -> Sending | None:
         """The call of `caller` that is under way."""

@@ -43,8 +43,13 @@ class Carried:
             self._carrier = self._begin()
             self._carrier.add_done_callback(self._not_taken)
 
+    def client_gone(self) -> None:
+        """Its client waits for it no more; if the SDK answers it, that is told so itself."""
+        if not self.is_handed_over:
+            self.give_up()
+
     def give_up(self) -> None:
-        """Its client waits for it no more."""
+        """End it."""
         if not self.is_given_up and self.task is not None:
             self.is_given_up = True
             self.task.cancel()

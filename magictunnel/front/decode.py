@@ -44,7 +44,7 @@ def stateless_caller(params: Json) -> Caller:
     name = info.get("name") if isinstance(info, dict) else None
     level = meta.get(LOG_LEVEL_META_KEY)
     return Caller(
-        str(name or "unnamed client")[:MAX_CLIENT_NAME],
+        name[:MAX_CLIENT_NAME] if name and isinstance(name, str) else "unnamed client",
         session=pipe.get(),
         stateless=True,
         capabilities=capabilities if isinstance(capabilities, dict) else {},

@@ -6,7 +6,7 @@ Only what is as ordinary as can be is understood. All else is somebody else's to
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -29,6 +29,7 @@ _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,15})[ \t]*(?=\r\n|$)",
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
 _CONNECTION = re.compile(rb"\r\nconnection:[^\r\n]*", re.IGNORECASE)
 _PARAM = MCP_PARAM_HEADER_PREFIX.lower().encode()
+_NAMING = (MCP_NAME_HEADER.encode(), _PARAM)
 _ROUTING = (MCP_PROTOCOL_VERSION_HEADER, MCP_METHOD_HEADER, MCP_NAME_HEADER)
 _LOOPBACK = re.compile(rb"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?")
 _UNUSUAL = frozenset({b"origin", b"transfer-encoding", b"expect", b"content-encoding", b"trailer", b"te"})
@@ -88,7 +89,10 @@ def head_of(lines: bytes) -> Head | None:
     length = headers.get(b"content-length", b"")
     if not _is_ordinary(headers) or not length.isdigit() or len(length) > 9:
         return None
-    routing = {name: headers[key].decode("latin-1") for name in _ROUTING if (key := name.encode()) in headers}
+    named = {name: headers[key] for name in _ROUTING if (key := name.encode()) in headers}
+    if not all(map(bytes.isascii, named.values())):  # what is not is written in base64
+        return None
+    routing = {name: value.decode("ascii") for name, value in named.items()}
     session = headers.get(b"mcp-session-id", b"").decode("latin-1")
     mirrors = any(name.startswith(_PARAM) for name in headers)
     return Head(int(length), routing.get(MCP_PROTOCOL_VERSION_HEADER, ""), session, routing, mirrors)
@@ -110,6 +114,16 @@ def _is_ordinary(headers: Mapping[bytes, bytes]) -> bool:
 def trimmed(raw: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """Headers without white space around their values, which belongs to none of them; one parser leaves it there."""
     return [(name, value.strip(b" \t")) for name, value in raw]
+
+
+def is_sound(headers: Sequence[tuple[bytes, bytes]], version: str) -> bool:
+    """Whether a request says to whom it is (RFC 9112, 3.2), and names and arguments in ASCII: others are written in
+    base64 there, and the SDK stumbles over what is neither.
+
+    `headers`: names in lower case. `version`: of HTTP.
+    """
+    has_host = any(name == b"host" for name, _ in headers) or version != "1.1"
+    return has_host and all(value.isascii() for name, value in headers if name.startswith(_NAMING))
 
 
 class CommonLines:

@@ -63,10 +63,8 @@ class Asked(NamedTuple):
 class HotCall(ShortCall[tuple[int, tuple[Text, ...]]]):
     """A call that came over HTTP, and was begun."""
 
-    is_handed_over = False
-
     @abstractmethod
-    def give_up(self) -> None:
+    def client_gone(self) -> None:
         """Its client waits for it no more."""
 
 
@@ -174,8 +172,8 @@ class HotRequests:
 
     def _cancel(self, head: Head, number: RequestId | None) -> None:
         known = self._under_way.get((head.session, number)) if head.session and number is not None else None
-        if known is not None and not known.is_handed_over:
-            known.give_up()
+        if known is not None:
+            known.client_gone()
 
 
 def agrees(routing: Mapping[str, str], message: Json) -> bool:

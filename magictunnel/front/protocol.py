@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from magictunnel.catalog.model import Json
 from magictunnel.front.carried import Carried, carry
 from magictunnel.front.handoff import Handoff
-from magictunnel.front.head import CommonLines, response, trimmed, without_upgrade
+from magictunnel.front.head import CommonLines, is_sound, response, trimmed, without_upgrade
 from magictunnel.front.hot import Asked, HotCall, HotRequests, written
 from magictunnel.front.reader import Request, RequestReader
 from magictunnel.front.short import ShortWay
@@ -95,14 +95,14 @@ class _Call(HotCall):
         if not self._asked.stateless:
             self._protocol.hand_over()
 
-    def give_up(self) -> None:
-        """See `HotCall.give_up`."""
+    def client_gone(self) -> None:
+        """See `HotCall.client_gone`."""
         self.promote()
         self._protocol.give_up()
 
 
-class NoHost(Exception):
-    """A request does not say to whom it is, which is answered with 400 (RFC 9112, 3.2)."""
+class BadHead(Exception):
+    """A request has a head that is answered with 400."""
 
 
 class HotProtocol(HttpToolsProtocol):
@@ -222,7 +222,10 @@ class HotProtocol(HttpToolsProtocol):
             self.tasks.add(task)
             return
         self._call = None
-        self._go_on()
+        if self._later:  # not in the step of a server, which whatever comes of that must not harm
+            self.loop.call_soon(self._go_on, context=self._context.copy())
+        else:
+            self._go_on()
 
     async def _drained(self) -> None:
         """Go on once the client has read its answer."""
@@ -280,8 +283,8 @@ class HotProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """See `HttpToolsProtocol`."""
         self.headers[:] = trimmed(self.headers)
-        if self.parser.get_http_version() == "1.1" and all(name != b"host" for name, _ in self.headers):
-            raise NoHost
+        if not is_sound(self.headers, self.parser.get_http_version()):
+            raise BadHead
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -301,13 +304,9 @@ class HotProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
         self._shared.idle.remove(self)
         self._settle()
-        call, carried = self._call, self._carried
-        if self._asked is None or not self._asked.stateless:
-            return
-        if call is not None:
-            call.give_up()
-        elif carried is not None and not carried.is_handed_over:
-            carried.give_up()
+        one = self._call or self._carried
+        if one is not None and self._asked is not None and self._asked.stateless:
+            one.client_gone()
 
     def shutdown(self) -> None:
         """See `HttpToolsProtocol`: end when what is being answered is."""

@@ -6,10 +6,8 @@ from abc import abstractmethod
 from typing import Generic, TypeVar
 
 from mcp.server.connection import Connection
-from mcp.shared.exceptions import MCPError
 
 from magictunnel.catalog.model import Json
-from magictunnel.errors import BadParams
 from magictunnel.express import Express, Short
 from magictunnel.front.encode import encoded
 from magictunnel.front.handlers import Handlers
@@ -36,7 +34,7 @@ class ShortWay:
             caller = self._handlers.caller_of(params, connection, stateless=connection is None)
             if not self.express.begin(call, method, params, caller):
                 return False
-        except (MCPError, BadParams):
+        except Exception:  # noqa: BLE001 whatever it is, the ordinary way comes to it too, and says so
             return False
         self._handlers.enter()
         return True

@@ -62,15 +62,15 @@ class Clock:
     __slots__ = ("_at", "_cancelling", "_is_due", "_left", "_loop", "_row", "_rows", "_task", "_timer", "has_rung")
 
     def __init__(self, seconds: float, rows: Rows | None = None) -> None:
-        """`seconds`: may be infinite. `rows`: what it shares with others."""
-        self._rows: Rows = {} if rows is None else rows
+        """`seconds`: may be infinite. `rows`: what it shares with others; without, it has a timer of its own."""
+        self._rows = rows
         self._left = seconds
         """While it stands still."""
         self._at = 0.0
         """When it rings, in the loop's time, while it runs."""
         self._row: Row[Clock] | None = None
         self._timer: asyncio.Handle | None = None
-        """Its own, once it has stood still."""
+        """Its own, where it shares none or has stood still."""
         self._task: asyncio.Task[Any] | None = None
         """Whose block it is, while that lasts."""
         self._is_due = False
@@ -83,11 +83,13 @@ class Clock:
         self._task = task = asyncio.current_task(loop)
         assert task is not None, "a clock belongs to a task"
         self._cancelling = task.cancelling()
-        seconds = self._left
-        if seconds != float("inf"):
-            row = self._rows.get(seconds)
+        seconds, rows = self._left, self._rows
+        if rows is None:
+            self.go_on()
+        elif seconds != float("inf"):
+            row = rows.get(seconds)
             if row is None or row.loop is not loop:
-                row = self._rows[seconds] = Row(seconds, Clock.end)
+                row = rows[seconds] = Row(seconds, Clock.end)
             self._row = row
             self._at = row.add(self)
         return self

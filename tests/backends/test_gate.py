@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import anyio
 import pytest
@@ -51,6 +53,14 @@ class Crowd:
                 del self.scopes[number]
 
 
+@asynccontextmanager
+async def crowd() -> AsyncIterator[Crowd]:
+    """A gate, open, that nobody has come to."""
+    with anyio.fail_after(PATIENCE):
+        async with anyio.create_task_group() as tasks:
+            yield Crowd(tasks)
+
+
 async def settle() -> None:
     """Let everybody go on who can: each of those who wait has to be woken by the one before."""
     for _ in range(60):
@@ -65,106 +75,92 @@ async def test_an_open_gate_holds_nobody_up_even_for_a_step() -> None:
 
 
 async def test_all_wait_while_it_is_closed_and_pass_in_their_order_once_it_is_open() -> None:
-    with anyio.fail_after(PATIENCE):
-        async with anyio.create_task_group() as tasks:
-            here = Crowd(tasks)
-            here.gate.close()
-            await here.come(5)
-            assert here.passed == []
-            here.gate.open()
-            await settle()
-            assert here.passed == [0, 1, 2, 3, 4]
-            await here.come()
-            assert here.passed[-1] == 5
+    async with crowd() as here:
+        here.gate.close()
+        await here.come(5)
+        assert here.passed == []
+        here.gate.open()
+        await settle()
+        assert here.passed == [0, 1, 2, 3, 4]
+        await here.come()
+        assert here.passed[-1] == 5
 
 
 async def test_a_newcomer_queues_behind_those_who_wait_though_the_gate_is_open() -> None:
-    with anyio.fail_after(PATIENCE):
-        async with anyio.create_task_group() as tasks:
-            here = Crowd(tasks)
-            here.gate.close()
-            await here.come(3)
-            here.gate.open()
-            here.start()
-            await settle()
-            assert here.passed == [0, 1, 2, 3]
+    async with crowd() as here:
+        here.gate.close()
+        await here.come(3)
+        here.gate.open()
+        here.start()
+        await settle()
+        assert here.passed == [0, 1, 2, 3]
 
 
 async def test_it_may_be_opened_and_closed_more_often_than_needed() -> None:
-    with anyio.fail_after(PATIENCE):
-        async with anyio.create_task_group() as tasks:
-            here = Crowd(tasks)
-            here.gate.open()
-            here.gate.close()
-            here.gate.close()
-            await here.come(2)
-            here.gate.open()
-            here.gate.open()
-            await settle()
-            assert here.passed == [0, 1]
+    async with crowd() as here:
+        here.gate.open()
+        here.gate.close()
+        here.gate.close()
+        await here.come(2)
+        here.gate.open()
+        here.gate.open()
+        await settle()
+        assert here.passed == [0, 1]
 
 
 @pytest.mark.parametrize("leaves", range(3))
 async def test_whoever_gives_up_while_it_is_closed_is_not_waited_for(leaves: int) -> None:
-    with anyio.fail_after(PATIENCE):
-        async with anyio.create_task_group() as tasks:
-            here = Crowd(tasks)
-            here.gate.close()
-            await here.come(3)
-            here.scopes[leaves].cancel()
-            await settle()
-            assert here.passed == []
-            here.gate.open()
-            await settle()
-            assert here.passed == [number for number in range(3) if number != leaves]
+    async with crowd() as here:
+        here.gate.close()
+        await here.come(3)
+        here.scopes[leaves].cancel()
+        await settle()
+        assert here.passed == []
+        here.gate.open()
+        await settle()
+        assert here.passed == [number for number in range(3) if number != leaves]
 
 
 @pytest.mark.parametrize("leaves", range(3))
 async def test_whoever_gives_up_as_it_opens_holds_up_nobody(leaves: int) -> None:
     """The first of them has been called by then, and has not gone yet."""
-    with anyio.fail_after(PATIENCE):
-        async with anyio.create_task_group() as tasks:
-            here = Crowd(tasks)
-            here.gate.close()
-            await here.come(3)
-            here.gate.open()
-            here.scopes[leaves].cancel()
-            await settle()
-            assert [number for number in here.passed if number != leaves] == [
-                number for number in range(3) if number != leaves
-            ]
-            await here.come()
-            assert here.passed[-1] == 3
+    async with crowd() as here:
+        here.gate.close()
+        await here.come(3)
+        here.gate.open()
+        here.scopes[leaves].cancel()
+        await settle()
+        assert [number for number in here.passed if number != leaves] == [
+            number for number in range(3) if number != leaves
+        ]
+        await here.come()
+        assert here.passed[-1] == 3
 
 
 async def test_if_it_is_closed_again_those_wait_on_who_were_not_called() -> None:
     """The first was called when it opened. The others go on in their order, before those who came since."""
-    with anyio.fail_after(PATIENCE):
-        async with anyio.create_task_group() as tasks:
-            here = Crowd(tasks)
-            here.gate.close()
-            await here.come(3)
-            here.gate.open()
-            here.gate.close()
-            await here.come()
-            assert here.passed == [0]
-            here.gate.open()
-            await settle()
-            assert here.passed == [0, 1, 2, 3]
+    async with crowd() as here:
+        here.gate.close()
+        await here.come(3)
+        here.gate.open()
+        here.gate.close()
+        await here.come()
+        assert here.passed == [0]
+        here.gate.open()
+        await settle()
+        assert here.passed == [0, 1, 2, 3]
 
 
 async def test_if_all_who_wait_give_up_it_is_as_if_they_had_never_come() -> None:
-    with anyio.fail_after(PATIENCE):
-        async with anyio.create_task_group() as tasks:
-            here = Crowd(tasks)
-            here.gate.close()
-            await here.come(4)
-            for scope in tuple(here.scopes.values()):
-                scope.cancel()
-            await settle()
-            here.gate.open()
-            await here.gate.passed()
-            assert here.passed == []
+    async with crowd() as here:
+        here.gate.close()
+        await here.come(4)
+        for scope in tuple(here.scopes.values()):
+            scope.cancel()
+        await settle()
+        here.gate.open()
+        await here.gate.passed()
+        assert here.passed == []
 
 
 @given(STEPS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -175,6 +176,16 @@ async def test_a_clock_without_an_end_may_stop_and_go_on_too() -> None:
         clock.go_on()
         assert clock.is_still
         assert clock.left == float("inf")
+
+
+async def test_a_clock_that_shares_no_timer_leaves_none_behind() -> None:
+    loop: Any = asyncio.get_running_loop()
+    with Clock(100) as clock:
+        clock.stop()
+        clock.go_on()
+    with Clock(200):
+        assert [timer.when() - loop.time() > 99 for timer in loop._scheduled if not timer.cancelled()] == [True]
+    assert [timer for timer in loop._scheduled if not timer.cancelled()] == []
 
 
 async def test_whoever_rings_it_in_its_own_block_goes_on_until_it_waits() -> None:

@@ -179,7 +179,8 @@ class Connection(asyncio.Protocol):
         self._has_head = self._is_over = self._is_kept = True
         try:
             receiver.on_head(head)
-            receiver.on_body(body)
+            if body:
+                receiver.on_body(body)
         except Exception as error:  # noqa: BLE001 whatever it raises, as `Receiver` says
             self._is_over = False
             self._end(error)

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from magictunnel.wire.http1.connection import Connection
@@ -33,6 +33,7 @@ LINES = [
     b"no colon",
     b"x-half: caf\xe9",
     b"x-nul: \x00",
+    b"content-length: 0",
 ]
 FIRST = [b"HTTP/1.1 200 OK", b"HTTP/1.1 200", b"HTTP/1.0 200 OK", b"HTTP/1.1 404 Not Found", b"HTTP/1.1 204 No Content"]
 
@@ -48,6 +49,7 @@ class Heard:
         self.told.append((head.status, dict(head.fields)))
 
     def on_body(self, chunk: bytes) -> None:
+        assert chunk, "nothing is no piece"
         self._body += chunk
 
     def on_end(self) -> None:
@@ -121,10 +123,13 @@ def test_all_else_is_left_to_the_parser(data: bytes) -> None:
     assert whole(data) is None
 
 
-@given(first=st.sampled_from(FIRST), lines=st.lists(st.sampled_from(LINES), max_size=6))
-def test_it_says_what_the_parser_says(first: bytes, lines: list[bytes]) -> None:
+@given(
+    first=st.sampled_from(FIRST), lines=st.lists(st.sampled_from(LINES), max_size=6), body=st.sampled_from([BODY, b""])
+)
+@example(FIRST[0], [LINES[-1]], b"")
+def test_it_says_what_the_parser_says(first: bytes, lines: list[bytes], body: bytes) -> None:
     """In two pieces nothing is read at a glance."""
-    data = response(first, lines)
+    data = response(first, lines, body)
     if whole(data) is not None:
         assert heard(data) == trimmed(heard(data[:9], data[9:]))
 
