@@ -41,7 +41,8 @@ def _machine(results: Results) -> str:
     about = results.machine
     words = f"{about['processor']}, {about['cores']} cores, {about['memory']}, {about['kernel']}, {about['python']}"
     versions = ", ".join(f"{name} {version}" for name, version in results.versions.items())
-    return f"Machine: {words}.\n\nVersions: {versions}.\n"
+    steadiness = f" Before the run, {told}." if (told := about.get("steadiness")) else ""
+    return f"Machine: {words}.{steadiness}\n\nVersions: {versions}.\n"
 
 
 def pair_name(pair: Pair) -> str:
