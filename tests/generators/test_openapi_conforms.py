@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import anyio
-import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -166,8 +165,17 @@ def test_whatever_is_wrong_with_a_description_something_or_an_error_comes_of_it(
         return
     file = CapabilityFile.model_validate(made.file)
     assert not list(faults(file))
-    sent = orjson.dumps([made.file["http"], *(one["http"] for one in made.file["tools"])])
-    assert b"${" not in sent
+    sent = [made.file["http"], *(one["http"] for one in made.file["tools"])]
+    assert not any("${" in text for text in texts(sent))
+
+
+def texts(value: Any) -> Iterator[str]:
+    """All text within a value that may hold a reference: names never do."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from texts(one)
 
 
 MEASURED = """
