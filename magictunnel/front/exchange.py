@@ -6,6 +6,7 @@ A session of the SDK keeps the last message it has read, so its request, and so 
 from __future__ import annotations
 
 from mcp.server.streamable_http_manager import RequestBodyLimitMiddleware, StreamableHTTPSessionManager
+from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 
 from magictunnel.front.carried import KEY
@@ -20,6 +21,8 @@ def forgetful(manager: StreamableHTTPSessionManager) -> RequestBodyLimitMiddlewa
         line = _Line(receive, send)
         try:
             await app(shown, line.receive, line.send)
+        except ClientDisconnect:
+            return  # in the middle of its request: there is nobody to answer
         finally:
             line.cut()
             _empty(shown)

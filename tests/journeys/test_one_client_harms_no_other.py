@@ -104,6 +104,21 @@ async def test_a_client_that_nests_too_deep_over_a_pipe_is_answered_and_heard_on
         await client.works("s__echo")
 
 
+async def test_a_client_that_goes_in_the_middle_of_a_request_is_no_error(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its head is one that is not answered here, so that the SDK waits for the body."""
+    async with scene(("stdio", "stateless"), tmp_path) as w, raw_client(w.port, "stateless") as other:
+        sent = posted(w, body("s__echo", 1), origin=f"http://127.0.0.1:{w.port}")
+        async with await anyio.connect_tcp("127.0.0.1", w.port) as connection:
+            await connection.send(sent)
+            assert (await responses(connection, 1))[0][0] == 200
+            await connection.send(sent[:-9])
+        for _ in range(5):
+            await works(other)
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 @pytest.mark.parametrize("over", ["stdio", "http"])
 async def test_a_client_that_goes_without_reading_its_answer_is_no_error(over: str, tmp_path: Path) -> None:
     errors: list[Json] = []
