@@ -17,7 +17,7 @@ from anyio.abc import ByteReceiveStream, Process
 
 from magictunnel.admin.place import folder
 from magictunnel.cli.errand import LAST, SAID, UP, Errand
-from magictunnel.cli.session import REFUSED
+from magictunnel.cli.session import FAILED, REFUSED
 from magictunnel.cli.show import say
 from magictunnel.config.model import Config
 from magictunnel.errors import ConfigError
@@ -106,7 +106,11 @@ class _Seat:
     async def _one_life(self) -> int:
         """Start a worker and wait for its end; its exit code."""
         self._is_up = False
-        process = await _started(self._errand)
+        try:
+            process = await _started(self._errand)
+        except OSError as error:
+            say(f"worker {self._errand.number} cannot be started: {error}", "yellow")
+            return FAILED
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._listen, process)

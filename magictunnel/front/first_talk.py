@@ -14,7 +14,7 @@ LOG_LEVEL = "io.modelcontextprotocol/logLevel"
 LISTS = ("tools/list", "prompts/list", "resources/list", "resources/templates/list")
 
 MAX_LINE = 64 * 1024
-_MAX_BRACKETS = 400
+_MAX_BRACKETS = 200
 _MAX_ID = 128
 _KEYS = {"jsonrpc", "id", "method", "params"}
 _ABOUT = {"name", "version", "title", "description", "websiteUrl"}

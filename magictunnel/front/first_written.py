@@ -32,8 +32,8 @@ from magictunnel.wire.ours import is_ours
 
 _CALM = 1.0
 """Seconds after a change for others that come with it."""
-_PATIENCE = 5.0
-"""Seconds for an answer that needs nobody else."""
+_PATIENCE = 10.0
+"""Seconds for all answers, which need nobody else."""
 _MAX_FILES = 64
 """Configs whose first words are kept; the one that was longest not written goes first."""
 
@@ -146,17 +146,17 @@ async def _said(server: FrontServer, asked: list[Asked]) -> dict[str, bytes]:
     client = PipeClient(server, ear)
     said: dict[str, bytes] = {}
     numbers = count()
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(client.run)
-        for name, method, params in asked:
-            number = next(numbers)
-            client.peer.received(dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": params}))
-            with anyio.fail_after(_PATIENCE):
+    with anyio.fail_after(_PATIENCE):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(client.run)
+            for name, method, params in asked:
+                number = next(numbers)
+                client.peer.received(dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": params}))
                 line = await ear.next()
-            start = b'{"jsonrpc":"2.0","id":%d' % number
-            if line.startswith(start + b',"result":') and b"\n" not in line:
-                said[name] = line.removeprefix(start)
-        client.peer.end()
+                start = b'{"jsonrpc":"2.0","id":%d' % number
+                if line.startswith(start + b',"result":') and b"\n" not in line:
+                    said[name] = line.removeprefix(start)
+            client.peer.end()
     return said
 
 
@@ -178,15 +178,14 @@ class Keeper:
     async def run(self) -> None:
         """Write it again whenever it is something else, until cancelled."""
         await self._gateway.settled()
-        while True:
+        while self._place is not None:
             await anyio.sleep(_CALM)
             await self.keep()
             await self._wake.wait()
 
     async def keep(self) -> None:
         """Write it now, if it may be something else, and all of it is known."""
-        path = self._path
-        if path is None or self._gateway.rights is not no_limits or not is_ours():
+        if (path := self._place) is None:
             return
         async with self._turn:
             if not self._wake.is_set():
@@ -194,8 +193,13 @@ class Keeper:
             self._wake = anyio.Event()
             try:
                 await self._keep(path)
-            except (OSError, TimeoutError) as error:
-                logger.debug("what hosts are told at once is not kept: %s", error)
+            except Exception as error:  # noqa: BLE001 whatever it is, the next host only waits a little longer
+                logger.debug("what hosts are told at once is not kept: %r", error)
+
+    @property
+    def _place(self) -> Path | None:
+        """Where it is written; None: nowhere, since it could not be used."""
+        return self._path if self._gateway.rights is no_limits and is_ours() else None
 
     async def _keep(self, path: Path) -> None:
         config = self._gateway.config

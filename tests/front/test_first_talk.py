@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from magictunnel.front import decode, first_talk
 from magictunnel.front.first_talk import CLIENT_CAPABILITIES, CLIENT_INFO, LOG_LEVEL, PROTOCOL_VERSION, Talk
 from magictunnel.front.first_words import Words, name_of
+from magictunnel.wire.codec import dumps
 from tests.support.raw import HANDSHAKE, STATELESS, Json
 
 ABOUT = {"name": "raw", "version": "1"}
@@ -181,3 +182,14 @@ def test_no_value_for_params_is_an_error(value: Any) -> None:
         answer(opened(), method, value)
         answer(opened(), method, {"_meta": value, "clientInfo": value, "capabilities": value})
         answer(Talk(words()), method, {"_meta": META | {CLIENT_INFO: value}})
+
+
+@pytest.mark.parametrize("depth", [10, 150, 260, 390])
+def test_what_is_answered_can_be_told_again_to_those_who_come_later(depth: int) -> None:
+    deep: Any = []
+    for _ in range(depth):
+        deep = [deep]
+    heard = Talk(words()).take(line("tools/list", {"_meta": META | {"x": deep}}))
+    if heard is not None:
+        dumps(heard.message)
+    assert (heard is None) == (depth > 200)

@@ -13,6 +13,7 @@ import pytest
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
 from magictunnel.config.load import load
+from magictunnel.front import first_written
 from magictunnel.front.first_talk import CLIENT_CAPABILITIES, CLIENT_INFO, LISTS, PROTOCOL_VERSION, Talk
 from magictunnel.front.first_words import Words, read_words
 from magictunnel.front.first_written import Keeper, answers_of
@@ -150,3 +151,22 @@ async def test_where_not_every_server_is_known_nothing_is_kept(tmp_path: Path) -
             tasks.cancel_scope.cancel()
 
     assert not (tmp_path / "kept").exists()
+
+
+async def test_where_nothing_is_to_be_kept_nobody_looks_for_it(tmp_path: Path) -> None:
+    with anyio.fail_after(PATIENCE):
+        async with running(build(load(config(tmp_path)))) as gateway:
+            await Keeper(gateway, {"MAGICTUNNEL_STORE": "off"}).run()
+
+
+async def test_whatever_keeps_it_from_being_kept_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time is up before the first answer: that comes as an error of a whole group of tasks, or of none."""
+    monkeypatch.setattr(first_written, "_PATIENCE", 0.0)
+    file, environ = config(tmp_path), {"MAGICTUNNEL_STORE": str(tmp_path / "s.db")}
+    with anyio.fail_after(PATIENCE):
+        async with running(build(load(file))) as gateway:
+            await up(gateway)
+            await Keeper(gateway, environ).keep()
+    path = words_path(str(file), environ)
+    assert path is not None
+    assert not path.exists()
