@@ -44,7 +44,7 @@ class Carried:
             self._carrier.add_done_callback(self._not_taken)
 
     def client_gone(self) -> None:
-        """Its client waits for it no more; if the SDK answers it, that is told so itself."""
+        """Its client waits for it no more. What was handed over, the SDK ends."""
         if not self.is_handed_over:
             self.give_up()
 
