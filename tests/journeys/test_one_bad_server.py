@@ -14,7 +14,7 @@ import anyio
 import pytest
 from mcp.shared.exceptions import MCPError
 
-from magictunnel.backends.states import State
+from magictunnel.backends.states import State, Status
 from magictunnel.config.model import ServerConfig, Transport
 from tests.support.raw import Script, command, text, tool
 from tests.support.web import raw_http
@@ -23,6 +23,8 @@ from tests.support.world import ERAS, PATIENCE, World, world
 pytestmark = pytest.mark.anyio
 
 START_TIMEOUT = 1.0
+"""Seconds that a server gets which is meant to be given up; the others have all the time of the test."""
+FOUND_BY_TIME = "no answer", "not JSON-RPC"
 UNSET = "${MAGICTUNNEL_TEST_NEVER_SET}"
 TOOLS = {"tools": [tool("echo")]}
 GOOD = Script(name="good", offers=TOOLS, answers={"tools/call echo": text("hello")})
@@ -81,7 +83,7 @@ ALL = {"stdio": OF_STDIO, "http": OF_HTTP, "sse": OF_SSE, "started http": OF_STA
 
 @pytest.mark.parametrize("transport", ALL)
 async def test_bad_servers_are_named_and_the_others_are_served(transport: str, tmp_path: Path) -> None:
-    with anyio.fail_after(PATIENCE):
+    with anyio.fail_after(4 * PATIENCE):
         async with contextlib.AsyncExitStack() as stack:
             entries = {
                 name: await stack.enter_async_context(bad_server(transport, trouble, tmp_path, name))
@@ -91,10 +93,11 @@ async def test_bad_servers_are_named_and_the_others_are_served(transport: str, t
             for era in ERAS:
                 await assert_good_is_served(w, era)
             for name, trouble in ALL[transport].items():
+                # On a busy machine what hangs in its list may first be given up in its handshake: it is tried again.
+                await w.until(lambda name=name, trouble=trouble: is_told(w.gateway.status[name], trouble))
                 status = w.gateway.status[name]
-                assert status.failure is not None, name
-                assert (status.failure.server, status.failure.phase) == (name, trouble.phase), status.failure
-                assert trouble.cause in status.failure.cause, name
+                assert status.failure is not None
+                assert status.failure.server == name
                 assert status.state is not State.READY, name
                 assert status.attempts >= 1, name
 
@@ -138,6 +141,12 @@ async def test_a_server_that_cannot_list_one_kind_is_no_half_a_server(client_era
             assert "the database is down" in failure.cause
 
 
+def is_told(status: Status, trouble: Trouble) -> bool:
+    return (
+        status.failure is not None and status.failure.phase == trouble.phase and trouble.cause in status.failure.cause
+    )
+
+
 async def assert_good_is_served(w: World, era: str) -> None:
     async with w.client(era) as client:
         assert [item.name for item in (await client.list_tools()).tools] == ["good__echo"]
@@ -155,11 +164,11 @@ async def beside_a_good_one(
 
 @asynccontextmanager
 async def bad_server(
-    transport: str, trouble: Trouble, folder: Path, name: str = "bad", start_timeout: float = START_TIMEOUT
+    transport: str, trouble: Trouble, folder: Path, name: str = "bad", start_timeout: float | None = None
 ) -> AsyncIterator[ServerConfig]:
     """The config entry of a server with that trouble; the server runs if it is one that we do not start."""
     script = Script(name=name, offers=TOOLS, **trouble.script)
-    limits = {"start_timeout": start_timeout}
+    limits = {"start_timeout": start_timeout or (START_TIMEOUT if trouble.cause in FOUND_BY_TIME else PATIENCE)}
     if transport == "stdio":
         program, *args = command(script, folder)
         keys = {"command": program, "args": tuple(args), **trouble.keys}
