@@ -35,11 +35,13 @@ _ENVELOPES = 8
 _TO_DIGITS = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else 32 for byte in range(256))
 _LONG_NUMBER = b"0" * 19
 _ID = rb'(-?(?:0|[1-9][0-9]{0,17})|"[ !#-\[\]-~]{0,255}")'
-_QUOTE = ord('"')
+_QUOTE, _ZERO = b'"0'
 _RESULT = re.compile(rb'\{"jsonrpc":"2\.0","id":' + _ID + rb',"result":(\{.*\})\}\s*\Z', re.DOTALL)
 _RESULT_FIRST = re.compile(rb'\{"result":(\{.*\}),"jsonrpc":"2\.0","id":' + _ID + rb"\}\s*\Z", re.DOTALL)
 """How SDKs write an answer: Python's, and TypeScript's."""
-_BEGIN, _THEN = b'{"jsonrpc":"2.0","id":', b',"result":{'
+_BEGIN, _THEN, _NAMED = b'{"jsonrpc":"2.0","id":', b',"result":{', b'"result":{'
+_EARLY = 300
+"""Bytes within which all of these have named their result."""
 _LONGEST_NUMBER = 18
 """Digits of an id that may be read at a glance."""
 _ANSWER = re.compile(rb'\{"jsonrpc":\s*"2\.0",\s*"id":\s*' + _ID + rb',\s*"(?:result|error)":')
@@ -217,34 +219,34 @@ def message(line: bytes) -> Json:
     Raises:
         ValueError: it is no JSON object.
     """
-    if (span := _at_a_glance(line)) is not None:
-        number = line[len(_BEGIN) : span[0] + 1 - len(_THEN)]
-    elif found := _RESULT.match(line):
-        number, span = found.group(1), found.span(2)
-    elif found := _RESULT_FIRST.match(line):
-        number, span = found.group(2), found.span(1)
-    else:
+    number, start, end = _answered(line)
+    if not number:
         return _object(loads(line))
-    text: Text = line[slice(*span)] if len(line) < _LARGE else memoryview(line)[slice(*span)]
+    text: Text = line[start:end] if end < _LARGE else memoryview(line)[start:end]
     try:
         # By itself: if this is one value, then nothing else in the line can pose as a part of the message.
         result = _loaded(text, _no_number)
     except ValueError:
         return _object(loads(line))
-    is_one_line = line.find(b"\n", *span) < 0 and line.find(b"\r", *span) < 0
+    is_one_line = line.find(b"\n", start, end) < 0 and line.find(b"\r", start, end) < 0
     known = loads(number) if number[0] == _QUOTE else int(number)
     return {"jsonrpc": "2.0", "id": known, "result": Raw(result, text[:-1]) if is_one_line else result}
 
 
-def _at_a_glance(line: bytes) -> tuple[int, int] | None:
-    """Where the result stands in an answer written as Python's SDK writes it, to a request with a number."""
-    if not (line.startswith(_BEGIN) and line.endswith(b"}}")):
-        return None
-    at = line.find(_THEN, len(_BEGIN), len(_BEGIN) + _LONGEST_NUMBER + len(_THEN))
-    number = line[len(_BEGIN) : at]
-    if at < 0 or not number.isdigit() or (len(number) > 1 and number.startswith(b"0")):
-        return None
-    return at + len(_THEN) - 1, len(line) - 1
+def _answered(line: bytes) -> tuple[bytes, int, int]:
+    """What seems to be the id of an answer, and where its result stands; the id is empty if it is something else."""
+    if line.startswith(_BEGIN) and line.endswith(b"}}"):
+        at = line.find(_THEN, len(_BEGIN), len(_BEGIN) + _LONGEST_NUMBER + len(_THEN))
+        number = line[len(_BEGIN) : at]
+        if at > 0 and number.isdigit() and (number[0] != _ZERO or len(number) == 1):
+            return number, at + len(_THEN) - 1, len(line) - 1
+    if line.find(_NAMED, 0, _EARLY) < 0:
+        return b"", 0, 0
+    if found := _RESULT.match(line):
+        return found.group(1), *found.span(2)
+    if found := _RESULT_FIRST.match(line):
+        return found.group(2), *found.span(1)
+    return b"", 0, 0
 
 
 def answered_number(line: bytes) -> int | str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from typing import NamedTuple, Protocol
 
@@ -50,6 +50,14 @@ Outcome = Json | MCPError | Whole | Ended
 """What becomes of it; a Json is the answer that came on a stream."""
 
 
+class Sent(NamedTuple):
+    """A request as it went out."""
+
+    method: str
+    fields: Mapping[str, str]
+    body: bytes
+
+
 class Taker(Protocol):
     """Whoever is told what comes before the answer."""
 
@@ -61,7 +69,7 @@ class Taker(Protocol):
         """Whether an answer on this stream is that to another request which is under way."""
         ...
 
-    def give(self, reply: Reply, outcome: Outcome) -> None:
+    def give(self, reply: Reply, outcome: Outcome) -> bool:
         """Have `Reply.waiting` take the outcome in this very step, or else await it from now on."""
         ...
 
@@ -84,6 +92,9 @@ class Reply:
     _events: EventParser | None = None
     _has_said = False
     _is_answered = False
+    sent: Sent | None = None
+    """The request, if its answer is awaited by nobody yet."""
+    _outcome: asyncio.Future[Outcome] | None = None
     _waiting = 0
     _is_paused = False
     _linger: asyncio.TimerHandle | None = None
@@ -92,14 +103,20 @@ class Reply:
         """`number`: of the request that is to be answered; None: a stream of news."""
         self.number = number
         self.is_modern = is_modern
-        self.outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._taker = taker
         self.note = note
         """Told of each head."""
 
+    @property
+    def outcome(self) -> asyncio.Future[Outcome]:
+        """What becomes of it; made when somebody wants to know, for nobody does who is given it."""
+        if self._outcome is None:
+            self._outcome = asyncio.get_running_loop().create_future()
+        return self._outcome
+
     def renew(self) -> None:
         """Take another response, after one that was not the answer."""
-        self.outcome = asyncio.get_running_loop().create_future()
+        self._outcome = None
         self.head = _NO_HEAD
         self._body, self._more = b"", None
         self._size = 0
@@ -109,7 +126,7 @@ class Reply:
     @property
     def is_abandoned(self) -> bool:
         """Nobody waits for it any more."""
-        return self.outcome.cancelled()
+        return self._outcome is not None and self._outcome.cancelled()
 
     @property
     def is_read_on(self) -> bool:
@@ -137,6 +154,13 @@ class Reply:
             self.connection.close()
 
     # --- Receiver
+
+    def on_whole(self, head: Head, body: bytes) -> None:
+        """See `Receiver.on_whole`."""
+        self.head = head
+        self.note(head)
+        self.connection = None
+        self._settle(Whole(head, body) if len(body) <= MAX_ANSWER else broken(TOO_LARGE))
 
     def on_head(self, head: Head) -> None:
         """See `Receiver.on_head`."""
@@ -205,11 +229,11 @@ class Reply:
         return Ended(events.last_id, events.retry, self._has_said)
 
     def _settle(self, outcome: Outcome) -> None:
-        if not self.outcome.done():
-            if self.waiting is not None:
-                self._taker.give(self, outcome)
+        if self.waiting is not None and self._taker.give(self, outcome):
+            self.waiting = None
+        elif not self.outcome.done():
             self.outcome.set_result(outcome)
-        elif self.outcome.cancelled() and not self._is_answered:
+        elif self.is_abandoned and not self._is_answered:
             self._is_answered = True
             is_answer_of_its_own = isinstance(outcome, dict) or (
                 isinstance(outcome, Whole) and outcome.head.status == 200

@@ -27,10 +27,10 @@ from magictunnel.wire.http1.client import Client
 from magictunnel.wire.http1.head import BadHeader, Head
 from magictunnel.wire.http1.pool import Unreachable
 from magictunnel.wire.messages import Unsent, notification_line, request_line
-from magictunnel.wire.reply import Ended, Outcome, Reply, Whole
+from magictunnel.wire.reply import Ended, Outcome, Reply, Sent, Whole
 from magictunnel.wire.responder import Responder
 from magictunnel.wire.streams import Streams, unnoted
-from magictunnel.wire.verdict import JSON_TYPE, broken, is_answer, result_of, verdict
+from magictunnel.wire.verdict import JSON_TYPE, broken, is_answer, plain_result, result_of, verdict
 
 SESSION = "mcp-session-id"
 VERSION = "mcp-protocol-version"
@@ -56,8 +56,6 @@ class HttpWire(Responder):
         self._numbers = count(1)
         self._in_flight: dict[RequestId, Reply] = {}
         """Requests that are not answered, whether or not anybody waits for that."""
-        self._begun: dict[RequestId, tuple[str, Mapping[str, str], bytes]] = {}
-        """Method, headers and body of those whose answers are not awaited."""
         self._session = ""
         self._version = ""
         """Of the latest message that named one; the messages that name none themselves are sent with it."""
@@ -84,7 +82,7 @@ class HttpWire(Responder):
         if method == "initialize":
             self._version = ""
         fields = self._fields(opts.get("headers"))
-        reply = self._expect(number, fields)
+        reply = self._in_flight[coerce_request_id(number)] = self._reply(number, fields)
         coming = self._client.exchange("POST", fields, body, reply)
         try:
             return await self._answered(method, fields, reply, coming)
@@ -101,17 +99,15 @@ class HttpWire(Responder):
             return False
         body = request_line(number, method, params)
         fields = self._fields(headers)
-        reply = self._expect(number, fields)
+        reply = self._reply(number, fields)
         try:
-            if self._client.begin(fields, body, reply):
-                reply.waiting, self._begun[number] = waiting, (method, fields, body)
-                return True
+            if not self._client.begin(fields, body, reply):
+                return False
         except BadHeader as error:
             raise BadParams(f"the request was not sent: {error}") from error
-        finally:
-            if reply.waiting is None:
-                self._forget(reply)
-        return False
+        reply.waiting, reply.sent = waiting, Sent(method, fields, body)
+        self._in_flight[number] = reply
+        return True
 
     def keep(self, number: int) -> None:
         """See `Wire.keep`."""
@@ -119,13 +115,13 @@ class HttpWire(Responder):
 
     async def awaited(self, number: int) -> Json:
         """See `Wire.awaited`."""
-        method, fields, body = self._begun.pop(number)
         reply = self._in_flight[number]
+        assert reply.sent is not None
+        method, fields, body = reply.sent
         return await self._answered(method, fields, reply, self._client.outcome("POST", fields, body, reply))
 
     def abandon(self, number: int) -> None:
         """See `Wire.abandon`."""
-        del self._begun[number]
         reply = self._in_flight[number]
         reply.abandon()
         if not reply.is_read_on:
@@ -165,11 +161,9 @@ class HttpWire(Responder):
             known.close()
         return number
 
-    def _expect(self, number: RequestId, fields: Mapping[str, str]) -> Reply:
+    def _reply(self, number: RequestId, fields: Mapping[str, str]) -> Reply:
         is_modern = fields.get(VERSION) in MODERN_PROTOCOL_VERSIONS
-        reply = Reply(self, number, is_modern=is_modern, note=self._note)
-        self._in_flight[coerce_request_id(number)] = reply
-        return reply
+        return Reply(self, number, is_modern=is_modern, note=self._note)
 
     async def _give_up(self, number: RequestId, opts: CallOptions) -> None:
         if opts.get("cancel_on_abandon", True):
@@ -225,29 +219,21 @@ class HttpWire(Responder):
         else:
             waiting.answer(message)
 
-    def give(self, reply: Reply, outcome: Outcome) -> None:
+    def give(self, reply: Reply, outcome: Outcome) -> bool:
         """See `Taker.give`."""
         waiting, number = reply.waiting, reply.number
         assert waiting is not None
-        assert number is not None
-        result = self._plain(reply, outcome)
+        assert type(number) is int
+        if isinstance(outcome, Whole):
+            result = plain_result(number, outcome.head, outcome.body)
+        else:  # of an ended stream and an error there is none
+            result = outcome["result"] if isinstance(outcome, dict) and outcome.get("error") is None else None
         if result is None or not waiting.take(result):
             waiting.promote()
-            return
-        reply.waiting = None
+            return False
         self.heard += 1
-        del self._begun[number]
-        self._forget(reply)
-
-    def _plain(self, reply: Reply, outcome: Outcome) -> Json | None:
-        """The result, if nothing else is needed for it: of a redirect, an ended stream and an error there is none."""
-        if isinstance(outcome, Ended) or 300 <= reply.head.status < 400:
-            return None
-        method, fields, _ = self._begun[reply.number or 0]
-        try:
-            return self._result(method, fields, reply, outcome)
-        except MCPError:
-            return None
+        del self._in_flight[number]
+        return True
 
     def is_astray(self, message: Json, reply: Reply) -> bool:
         """See `Taker.is_astray`. Any other id is one that the server has got wrong, as some do."""

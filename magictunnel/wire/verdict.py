@@ -22,6 +22,7 @@ from magictunnel.wire.stale import FORGOTTEN, is_stale
 
 JSON_TYPE = "application/json"
 EVENTS_TYPE = "text/event-stream"
+_RESULT = {"jsonrpc", "id", "result"}
 
 
 def parsed(text: bytes) -> Json:
@@ -85,9 +86,22 @@ def verdict(number: RequestId, head: Head, body: bytes, *, named_session: bool, 
         message = parsed(body)
     except ValueError as error:
         return unreadable("JSON response", error)
-    if not is_answer(message) or not _is_for(number, message):
+    if not is_answer(message) or not is_for(number, message):
         return unreadable("JSON response", ValueError("it is not the answer to what was asked"))
     return message
+
+
+def plain_result(number: RequestId, head: Head, body: bytes) -> Json | None:
+    """The result, where a response is as nearly all are; None: it is for `verdict` to say what it is."""
+    if head.status != 200 or not head.content_type.startswith(JSON_TYPE):
+        return None
+    try:
+        message = codec.message(body)
+    except ValueError:
+        return None
+    result = message.get("result")
+    is_plain = isinstance(result, dict) and message.keys() == _RESULT and message["jsonrpc"] == "2.0"
+    return result if is_plain and is_for(number, message) else None
 
 
 def _refusal(head: Head, body: bytes, *, named_session: bool, has_session: bool) -> MCPError:
@@ -118,7 +132,8 @@ def _is_error(error: Any) -> bool:
     return isinstance(error, dict) and _is_integer(error.get("code")) and isinstance(error.get("message"), str)
 
 
-def _is_for(number: RequestId, answer: Json) -> bool:
+def is_for(number: RequestId, answer: Json) -> bool:
+    """Whether it answers this request; an error whose number could not be read may."""
     given = answer.get("id")
     if given == number and type(given) is type(number):
         return True

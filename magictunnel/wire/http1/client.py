@@ -18,7 +18,9 @@ class Awaited(Receiver, Protocol):
     """Takes a response for whoever waits for it."""
 
     connection: Connection | None
-    outcome: asyncio.Future[Any]
+
+    @property
+    def outcome(self) -> asyncio.Future[Any]: ...
 
     @property
     def head(self) -> Head: ...

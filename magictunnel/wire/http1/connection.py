@@ -27,6 +27,10 @@ class Broken(Exception):
 class Receiver(Protocol):
     """Takes one response. Whatever it raises ends the connection, and is told to it by `on_broken`."""
 
+    def on_whole(self, head: Head, body: bytes) -> None:
+        """All of it at once, in place of `on_head`, `on_body` and `on_end`; it raises nothing."""
+        ...
+
     def on_head(self, head: Head) -> None: ...
 
     def on_body(self, chunk: bytes) -> None: ...
@@ -116,13 +120,10 @@ class Connection(asyncio.Protocol):
     @property
     def is_fresh(self) -> bool:
         """Whether a request can be sent: nobody has closed it, and nothing has come that nobody asked for."""
-        return not self.is_closing and self._receiver is None and not self._is_readable()
-
-    def _is_readable(self) -> bool:
-        """Whether something has come that the event loop has not seen yet: on an idle connection, its end."""
-        if self._poll is None:
+        if self._receiver is not None or self.is_closing:
             return False
-        return bool(self._poll.poll(0))
+        # What has come that the event loop has not seen yet is, on an idle connection, its end.
+        return self._poll is None or not self._poll.poll(0)
 
     def pause(self) -> None:
         """Read no more for now."""
@@ -175,17 +176,12 @@ class Connection(asyncio.Protocol):
 
     def _take(self, receiver: Receiver, head: Head, body: bytes) -> None:
         """A whole response, of which the parser needs to know nothing."""
-        self._head = head
-        self._has_head = self._is_over = self._is_kept = True
-        try:
-            receiver.on_head(head)
-            if body:
-                receiver.on_body(body)
-        except Exception as error:  # noqa: BLE001 whatever it raises, as `Receiver` says
-            self._is_over = False
-            self._end(error)
+        self._receiver = None
+        if self._is_written and not self.is_closing:
+            self._on_free(self)
         else:
-            self._finish()
+            self.close()
+        receiver.on_whole(head, body)
 
     def eof_received(self) -> None:
         """See `Protocol.eof_received`."""

@@ -12,6 +12,8 @@ from typing import NamedTuple
 from magictunnel.wire.http1.head import Head
 
 _END = b"\r\n\r\n"
+_EVENTS = "text/event-stream"
+"""What is read event by event."""
 _MAX_HEAD = 2_048
 """Bytes of a head that is looked at."""
 _FIRST = re.compile(rb"HTTP/1\.1 200(?: [\x20-\x7e]*)?")
@@ -49,4 +51,5 @@ def _ordinary(head: bytes) -> _Ordinary | None:
     is_kept = fields.get(b"connection", b"keep-alive").lower() == b"keep-alive"
     if not (is_kept and _FIRST.fullmatch(first) and _LENGTH.fullmatch(length) and _UNUSUAL.isdisjoint(fields)):
         return None
-    return _Ordinary(Head(200, fields), int(length))
+    ordinary = _Ordinary(Head(200, fields), int(length))
+    return None if ordinary.head.content_type.startswith(_EVENTS) else ordinary

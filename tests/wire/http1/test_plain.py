@@ -45,6 +45,9 @@ class Heard:
         self.told: list[Any] = []
         self._body = b""
 
+    def on_whole(self, head: Head, body: bytes) -> None:
+        self.told += [(head.status, dict(head.fields)), body]
+
     def on_head(self, head: Head) -> None:
         self.told.append((head.status, dict(head.fields)))
 
@@ -112,12 +115,13 @@ def test_a_whole_ordinary_response_is_read_at_a_glance() -> None:
         response(FIRST[0], [LINES[0], LINES[2], LINES[8]]),
         response(FIRST[0], [LINES[0], LINES[2], LINES[10]]),
         response(FIRST[0], [LINES[0]]),
+        response(FIRST[0], [b"content-type: Text/Event-Stream", LINES[2]]),
         response(FIRST[2], [LINES[0], LINES[2]]),
         response(FIRST[3], [LINES[0], LINES[2]]),
         response(FIRST[0], [b"x-long: " + b"x" * 4_000, LINES[2]]),
         b"",
     ],
-    ids=["short", "more", "twice", "close", "chunked", "no length", "1.0", "404", "long head", "nothing"],
+    ids=["short", "more", "twice", "close", "chunked", "no length", "stream", "1.0", "404", "long head", "nothing"],
 )
 def test_all_else_is_left_to_the_parser(data: bytes) -> None:
     assert whole(data) is None
