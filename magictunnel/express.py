@@ -118,4 +118,6 @@ def _is_alone(params: Json) -> bool:
     meta, arguments = params.get("_meta"), params.get("arguments")
     if meta is not None and (not isinstance(meta, dict) or RELATED in meta):
         return False
-    return isinstance(arguments, dict | None) and "requestState" not in params and "inputResponses" not in params
+    if arguments is not None and not isinstance(arguments, dict):
+        return False
+    return "requestState" not in params and "inputResponses" not in params

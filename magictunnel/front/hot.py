@@ -27,7 +27,7 @@ from mcp.shared.inbound import (
 from mcp_types import PROTOCOL_VERSION_META_KEY, RequestId
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
-from magictunnel.catalog.model import EMPTY, Json
+from magictunnel.catalog.model import Json
 from magictunnel.front.carried import Carried
 from magictunnel.front.decode import CALLS, COMPLETE, LISTS, is_enveloped
 from magictunnel.front.head import Head
@@ -93,7 +93,7 @@ class HotRequests:
             return None
         if not isinstance(params, dict) or not isinstance(method, str):
             return None
-        if not isinstance(params.get("_meta", EMPTY), Mapping):
+        if "_meta" in params and not isinstance(params["_meta"], dict):
             return None
         if method == CANCELLED:
             self._cancel(head, as_request_id(params.get("requestId")))

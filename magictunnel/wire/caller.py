@@ -58,6 +58,9 @@ class Nobody:
         """See `Back.let_go`."""
 
 
+NOBODY = Nobody()
+
+
 @dataclass(slots=True, unsafe_hash=True)
 class Caller:
     """Who asks: what it is called, what it may use, and how it is reached while its request is under way.
@@ -75,7 +78,7 @@ class Caller:
     log_level: str | None = None
     """The least severe log messages it wants; None: it never said."""
     allows: Allows = everything
-    back: Back = field(default_factory=Nobody, compare=False)
+    back: Back = field(default=NOBODY, compare=False)
 
     def with_back(self, back: Back) -> Caller:
         """The same caller, reached that way. Each call makes two, and `dataclasses.replace` takes far longer."""
@@ -104,10 +107,10 @@ def no_limits(_caller: Caller) -> Allows:
 def progress_token(params: Mapping[str, Any]) -> str | int | None:
     """The token under which the sender of a request wants to be told of progress; None: it does not want to be."""
     meta = params.get("_meta")
-    if meta is None:
+    token = meta.get("progressToken") if isinstance(meta, dict) else None
+    if token is None or isinstance(token, bool):
         return None
-    token = meta.get("progressToken") if isinstance(meta, dict | Mapping) else None
-    return token if isinstance(token, str | int) and not isinstance(token, bool) else None
+    return token if isinstance(token, str | int) else None
 
 
 def missing_capability(capabilities: Json, method: str, params: Json) -> str:

@@ -108,7 +108,8 @@ def _loaded(text: Text, on_no_number: Callable[[str], float]) -> Any:
     """`on_no_number`: told of `NaN` and such, which some write although JSON has no such numbers."""
     try:
         value = orjson.loads(text)
-        if _is_exact(value, text):
+        is_small = len(text) < _LONG
+        if (is_small and _LONG_NUMBER not in bytes(text).translate(_TO_DIGITS)) or _is_exact(value, text):
             return value
     except orjson.JSONDecodeError:
         pass  # is it wrong, or only more than orjson takes?

@@ -106,7 +106,8 @@ def error_data(error: Exception) -> MCPError:
 def is_answerable(message: Json) -> bool:
     """Whether a message can be handled: its params are named, and its id, if any, can be written in an answer."""
     number = message.get("id", 0)
-    if not isinstance(message.get("params"), dict | None):
+    params = message.get("params")
+    if params is not None and not isinstance(params, dict):
         return False
     return type(number) is int or (isinstance(number, str) and (number.isascii() or is_writable(number)))
 

@@ -11,8 +11,10 @@ from typing import cast
 from magictunnel.wire.codec import Text
 from magictunnel.wire.lines import MAX_LINE, Lines, LineTooLong
 
-_SOON = 50e-6
-"""Seconds: one write takes the system about a tenth of this, and one call of a gateway takes twice as much."""
+_SOON = 100e-6
+"""Seconds: one write takes the system about a tenth of this. Of calls one after another each takes longer, and of many
+at once less: their answers wait for each other.
+"""
 _JOINED = 64 * 1024
 """Bytes up to which one write of one piece is cheaper than several pieces that are not copied."""
 
