@@ -378,6 +378,7 @@ class Peer(Endpoint):
     def _settle(self, asked: Asked) -> None:
         """A request is done with."""
         asked.is_over = True
+        asked.begun = None  # which knows it, too: each would wait for the other until garbage is looked for
         if asked.task is not None:
             self.crew.left(asked.task)
         if self._in_flight.get(asked.key) is asked:  # a later request may have the same id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -21,6 +22,8 @@ from magictunnel.backends.stats import Stats
 from magictunnel.config.model import ToolConfig
 from magictunnel.errors import DEADLINE_EXCEEDED, OUTCOME_UNKNOWN
 from magictunnel.front.pipe import PipeClient
+from magictunnel.front.short import ShortCall
+from magictunnel.wire.asked import Asked
 from magictunnel.wire.pipes import LineReader, PipeWriter, read_lines, write_to
 from tests.journeys.test_answers_land_in_their_own_call import behind
 from tests.support.office import site
@@ -267,6 +270,30 @@ async def test_a_call_over_http_that_is_given_up_at_once_is_told_to_its_server(
             transcript = Transcript(tmp_path / "s.transcript")
             await w.until(lambda: transcript.count("notifications/cancelled") == 1)
         assert "result" in await client.request("tools/call", {"name": "s__echo"})
+
+
+@pytest.mark.parametrize("way", WAYS, ids="-".join)
+async def test_a_call_that_is_answered_leaves_nothing_for_the_garbage_collector(
+    way: tuple[str, str], client_era: str, tmp_path: Path
+) -> None:
+    """Or all calls would stop for it, again and again, as long as it looks at what came since it did so last."""
+    async with scene(way, tmp_path) as w, piped(w, client_era) as pipe, raw_client(w.port, client_era) as http:
+        await pipe.works("s__echo")
+        await http.request("tools/call", {"name": "s__echo"})
+        gc.collect()
+        gc.disable()
+        try:
+            before = calls_in_memory()
+            for _ in range(10):
+                await pipe.works("s__echo")
+                assert "result" in await http.request("tools/call", {"name": "s__echo"})
+            assert calls_in_memory() <= before
+        finally:
+            gc.enable()
+
+
+def calls_in_memory() -> int:
+    return sum(isinstance(one, ShortCall | Asked) for one in gc.get_objects())
 
 
 @pytest.mark.parametrize("is_killed", [False, True], ids=["eof", "killed"])
