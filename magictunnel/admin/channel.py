@@ -19,6 +19,7 @@ from magictunnel.errors import BackendUnavailable, BadParams, ConfigError, Magic
 from magictunnel.gateway import Gateway
 from magictunnel.reload import Reloader, told
 from magictunnel.wire.lines import LineTooLong, split_lines
+from magictunnel.wire.listen import serve_on
 
 MAX_REQUEST = 64 * 1024
 """Bytes in one request."""
@@ -55,8 +56,7 @@ class Channel:
             logger.info("this gateway cannot be steered from the shell: %s", error)
             return
         try:
-            async with listener:
-                await listener.serve(self._converse)
+            await serve_on(listener, self._converse)
         finally:
             path.unlink(missing_ok=True)
 

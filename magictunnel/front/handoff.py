@@ -21,6 +21,7 @@ from anyio.abc import SocketStream, UNIXSocketStream
 
 from magictunnel.front.reader import Request, RequestReader
 from magictunnel.front.workers import Sorter, Worker
+from magictunnel.wire.listen import serve_on
 
 _HEAD = struct.Struct("!cI")
 """The kind of a message, and the bytes that follow."""
@@ -112,8 +113,7 @@ class Handoff:
         path.unlink(missing_ok=True)  # of the worker that had our number before
         listener = await anyio.create_unix_listener(path, mode=0o600, backlog=1_024)
         try:
-            async with listener:
-                await listener.serve(partial(self._take, adopt, hear))
+            await serve_on(listener, partial(self._take, adopt, hear))
         finally:
             path.unlink(missing_ok=True)
 
