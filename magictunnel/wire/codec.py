@@ -238,8 +238,8 @@ def _answered(line: bytes) -> tuple[bytes, int, int]:
     """What seems to be the id of an answer, and where its result stands; the id is empty if it is something else."""
     if line.startswith(_BEGIN) and line.endswith(b"}}"):
         at = line.find(_THEN, len(_BEGIN), len(_BEGIN) + _LONGEST_NUMBER + len(_THEN))
-        number = line[len(_BEGIN) : at]
-        if at > 0 and number.isdigit() and (number[0] != _ZERO or len(number) == 1):
+        number = line[len(_BEGIN) : max(at, 0)]
+        if number.isdigit() and (number[0] != _ZERO or len(number) == 1):
             return number, at + len(_THEN) - 1, len(line) - 1
     if line.find(_NAMED, 0, _EARLY) < 0:
         return b"", 0, 0

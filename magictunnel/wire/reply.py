@@ -229,11 +229,13 @@ class Reply:
         return Ended(events.last_id, events.retry, self._has_said)
 
     def _settle(self, outcome: Outcome) -> None:
+        if self._is_answered:
+            return
         if self.waiting is not None and self._taker.give(self, outcome):
-            self.waiting = None
+            self.waiting, self._is_answered = None, True
         elif not self.outcome.done():
             self.outcome.set_result(outcome)
-        elif self.is_abandoned and not self._is_answered:
+        elif self.is_abandoned:
             self._is_answered = True
             is_answer_of_its_own = isinstance(outcome, dict) or (
                 isinstance(outcome, Whole) and outcome.head.status == 200

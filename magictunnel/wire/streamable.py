@@ -117,12 +117,13 @@ class HttpWire(Responder):
         """See `Wire.awaited`."""
         reply = self._in_flight[number]
         assert reply.sent is not None
-        method, fields, body = reply.sent
+        (method, fields, body), reply.sent = reply.sent, None
         return await self._answered(method, fields, reply, self._client.outcome("POST", fields, body, reply))
 
     def abandon(self, number: int) -> None:
         """See `Wire.abandon`."""
         reply = self._in_flight[number]
+        reply.sent = None
         reply.abandon()
         if not reply.is_read_on:
             self._forget(reply)
@@ -224,10 +225,11 @@ class HttpWire(Responder):
         waiting, number = reply.waiting, reply.number
         assert waiting is not None
         assert type(number) is int
+        result = None  # of a redirect, an ended stream and an error there is none
         if isinstance(outcome, Whole):
             result = plain_result(number, outcome.head, outcome.body)
-        else:  # of an ended stream and an error there is none
-            result = outcome["result"] if isinstance(outcome, dict) and outcome.get("error") is None else None
+        elif isinstance(outcome, dict) and outcome.get("error") is None and reply.head.status < 300:
+            result = outcome["result"]
         if result is None or not waiting.take(result):
             waiting.promote()
             return False
