@@ -217,7 +217,8 @@ def _why(error: Exception) -> str:
 
 
 def message(line: bytes) -> Json:
-    """One JSON-RPC message; the result of an answer, where it is written as SDKs write it, knows its own text.
+    """One JSON-RPC message; the result of an answer, where it is written as SDKs write it, knows its own text, unless
+    that is short and could only be written so.
 
     Raises:
         ValueError: it is no JSON object.
