@@ -26,6 +26,7 @@ from magictunnel import __version__
 from magictunnel.catalog.model import Json
 from magictunnel.wire.caller import Caller, progress_token
 from magictunnel.wire.codec import joined, without
+from magictunnel.wire.http1.head import Fields
 from magictunnel.wire.written import unsent
 
 CLIENT_INFO = {"name": "magictunnel", "title": "MagicTunnel", "version": __version__}
@@ -96,9 +97,9 @@ def headers(method: str, params: Json, version: str, *, stateless: bool, mirrore
 
 
 @lru_cache(maxsize=256)
-def _routing(version: str, method: str, name: str | None) -> dict[str, str]:
-    """What stands in a message, for whoever reads only headers. It is not changed: many messages have the same."""
-    sent = {MCP_PROTOCOL_VERSION_HEADER: version}
+def _routing(version: str, method: str, name: str | None) -> Fields:
+    """What stands in a message, for whoever reads only headers."""
+    sent = Fields({MCP_PROTOCOL_VERSION_HEADER: version})
     if method:
         sent[MCP_METHOD_HEADER] = method
     if name is not None:

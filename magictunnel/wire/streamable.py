@@ -24,7 +24,7 @@ from magictunnel.wire.evidence import Evidence
 from magictunnel.wire.http import NOT_SENT
 from magictunnel.wire.http1.address import Address
 from magictunnel.wire.http1.client import Client
-from magictunnel.wire.http1.head import BadHeader, Head
+from magictunnel.wire.http1.head import BadHeader, Fields, Head
 from magictunnel.wire.http1.pool import Unreachable
 from magictunnel.wire.messages import Unsent, notification_line, request_line
 from magictunnel.wire.reply import Ended, Outcome, Reply, Sent, Whole
@@ -39,6 +39,7 @@ _ASIDE_TIMEOUT = 2.0
 _ANSWER_TIMEOUT = 30.0
 """Seconds for an answer of ours to reach the server that has asked."""
 _OPENINGS = ("initialize", "server/discover")
+_NONE = Fields()
 
 logger = logging.getLogger(__name__)
 
@@ -316,7 +317,8 @@ class HttpWire(Responder):
 
     def _fields(self, own: Mapping[str, str] | None = None) -> Mapping[str, str]:
         """The headers of one message; `own` are those that it says itself."""
-        fields = fields_of(self._session, self._version, tuple(own.items()) if own else ())
+        own = _NONE if own is None else own
+        fields = (_known_fields if type(own) is Fields else fields_of)(self._session, self._version, own)
         self._version = fields.get(VERSION, "")
         return fields
 
@@ -342,15 +344,20 @@ class HttpWire(Responder):
                 logger.debug("the end of a session could not be told: %s", error)
 
 
-@lru_cache(maxsize=256)
-def fields_of(session: str, version: str, own: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
+def fields_of(session: str, version: str, own: Mapping[str, str]) -> dict[str, str]:
     """The headers of a message, by name in lower case; what it says itself, `own`, counts for more than `version`."""
     fields = {"accept": "application/json, text/event-stream", "content-type": JSON_TYPE}
     if session:
         fields[SESSION] = session
     if version:
         fields[VERSION] = version
-    return fields | {name.lower(): value for name, value in own}
+    return fields | {name.lower(): value for name, value in own.items()}
+
+
+@lru_cache(maxsize=256)
+def _known_fields(session: str, version: str, own: Fields) -> Fields:
+    """The same: most messages are calls of the same tools."""
+    return Fields(fields_of(session, version, own))
 
 
 @asynccontextmanager

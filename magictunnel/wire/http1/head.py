@@ -25,6 +25,15 @@ class BadHeader(ValueError):
     """A header that HTTP does not allow."""
 
 
+class Fields(dict[str, str]):
+    """Headers that many messages have in common. What was made of them is found by who they are, not by what they say:
+    of equal ones each is looked up by itself. They are never changed.
+    """
+
+    __slots__ = ()
+    __hash__ = object.__hash__  # type: ignore[assignment]
+
+
 @lru_cache(maxsize=256)
 def field_line(name: str, value: str) -> str:
     """One line of a head.
@@ -66,14 +75,17 @@ def head(start: str, fields: Mapping[str, str], length: int | None) -> bytes:
     Raises:
         BadHeader: see `field_line`.
     """
-    begun = _begun(start, tuple(fields.items()))
+    begun = (_known if type(fields) is Fields else _begun)(start, fields)
     return begun + (b"\r\n" if length is None else b"content-length: %d\r\n\r\n" % length)
 
 
-@lru_cache(maxsize=256)
-def _begun(start: str, fields: tuple[tuple[str, str], ...]) -> bytes:
-    """A head but for what says where it ends: clients call the same tools again and again."""
-    return (start + "".join([field_line(name, value) for name, value in fields])).encode("latin-1")
+def _begun(start: str, fields: Mapping[str, str]) -> bytes:
+    """A head but for what says where it ends."""
+    return (start + "".join([field_line(name, value) for name, value in fields.items()])).encode("latin-1")
+
+
+_known = lru_cache(maxsize=256)(_begun)
+"""Clients call the same tools again and again."""
 
 
 @dataclass(slots=True)
