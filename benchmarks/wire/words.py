@@ -34,9 +34,10 @@ No check, no bound and no line of the log was left out to be faster; the whole p
   its last ones.
 - After progress or a log message an answer waits 2 ms, since the TypeScript SDK drops news that it reads together
   with it.
-- On a pipe, what is written within 100 microseconds of something else waits for the end of the step of the event loop.
-- A short result is written anew: white space and escapes may be others than the server's, and `-0` becomes `0`; no other
-  number is changed.
+- On a pipe, what is written within 100 microseconds of something else waits for the end of the step of the event
+  loop.
+- A short result is written anew: white space and escapes may be others than the server's, and `-0` becomes `0`; no
+  other number is changed.
 - Garbage is looked for less often (every 5,000 objects), so memory that only a look can free is freed later.
 - Blocks of memory below 4 MB are not given back at once: after large results some 3 to 8 MB more are held.
 - HTTP+SSE servers, and pipes on Windows, are spoken to over the SDK's own transports, at their price.
