@@ -20,6 +20,8 @@ SLOW = 0.02
 
 MOST_OF_SLOW = 64
 """So many calls of such a target may be under way."""
+DECIDING, MORE = 64, 3
+"""Calls at once that bars are set for, and so many times the rounds: whoever shares a core moves these most."""
 ENOUGH = 3
 """Rounds of a target that takes far longer for each than it may."""
 LARGE, REST = 1_000_000, 0.2
@@ -54,13 +56,15 @@ def _fast_enough(systems: Sequence[System], results: Results, at_once: int) -> l
 
 
 def _calls(plan: Plan, systems: Sequence[System], results: Results, measure: str, at_once: int) -> None:
+    rounds = plan.rounds * (MORE if at_once == DECIDING and not plan.is_quick else 1)
+
     def once(system: System, count: int, record: Record) -> None:
         spent = record.figures.get("seconds", [])
-        if len(spent) < ENOUGH or sum(spent) < 2 * plan.rounds * plan.budget:
+        if len(spent) < ENOUGH or sum(spent) < 2 * rounds * plan.budget:
             one_round(system, count, at_once, record)
 
     record_of = partial(_record, results, measure, at_once)
-    interleave(systems, record_of, results, plan.rounds, lambda system: fitting(plan, system, at_once), once)
+    interleave(systems, record_of, results, rounds, lambda system: fitting(plan, system, at_once), once)
 
 
 def _record(results: Results, measure: str, at: int, system: System) -> Record:

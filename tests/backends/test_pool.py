@@ -249,7 +249,7 @@ async def test_a_backend_that_is_removed_is_unknown_at_once_and_ended_when_its_c
 
         former.stats.ended += 1
         await until(lambda: gone.open_now == 0)
-        assert former.status.state is State.STOPPED
+        await until(lambda: former.status.state is State.STOPPED)
         assert pool.get("stays").status.state is State.READY
 
 
