@@ -86,7 +86,7 @@ def verdict(number: RequestId, head: Head, body: bytes, *, named_session: bool, 
         message = parsed(body)
     except ValueError as error:
         return unreadable("JSON response", error)
-    if not is_answer(message) or not is_for(number, message):
+    if not is_answer(message) or not _is_for(number, message):
         return unreadable("JSON response", ValueError("it is not the answer to what was asked"))
     return message
 
@@ -101,7 +101,7 @@ def plain_result(number: RequestId, head: Head, body: bytes) -> Json | None:
         return None
     result = message.get("result")
     is_plain = isinstance(result, dict) and message.keys() == _RESULT and message["jsonrpc"] == "2.0"
-    return result if is_plain and is_for(number, message) else None
+    return result if is_plain and _is_for(number, message) else None
 
 
 def _refusal(head: Head, body: bytes, *, named_session: bool, has_session: bool) -> MCPError:
@@ -132,7 +132,7 @@ def _is_error(error: Any) -> bool:
     return isinstance(error, dict) and _is_integer(error.get("code")) and isinstance(error.get("message"), str)
 
 
-def is_for(number: RequestId, answer: Json) -> bool:
+def _is_for(number: RequestId, answer: Json) -> bool:
     """Whether it answers this request; an error whose number could not be read may."""
     given = answer.get("id")
     if given == number and type(given) is type(number):
