@@ -296,6 +296,8 @@ class HotProtocol(HttpToolsProtocol):
         """See `HttpToolsProtocol`: uvicorn has answered a request."""
         super().on_response_complete()
         self._settle()
+        if self._carried is not None and self._carried.is_handed_over:
+            self._carried = None  # it may go on for long, and be taken up on any connection, this one included
         if self._carried is None:
             self.loop.call_soon(self._go_on)
 
@@ -337,8 +339,11 @@ class HotProtocol(HttpToolsProtocol):
             self.transport.close()
         finally:
             self._shared.slow.remove(carried)
-            self._carried = None
-        self._go_on()
+            is_current = self._carried is carried
+            if is_current:
+                self._carried = None
+        if is_current:
+            self._go_on()
 
     def _respond(self, asked: Asked, status: int, pieces: tuple[Text, ...]) -> None:
         length = sum(map(len, pieces))
@@ -376,6 +381,8 @@ class HotProtocol(HttpToolsProtocol):
 
     def _go_on(self) -> None:
         """Read on after an answer."""
+        if self._call is not None or self._carried is not None:
+            return
         if self._is_ending:
             self.transport.close()
         if self.transport.is_closing() or self._is_busy:

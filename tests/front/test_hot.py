@@ -135,6 +135,29 @@ async def test_a_call_of_a_session_that_takes_long_becomes_a_stream_that_can_be_
         assert events(response)[-1]["result"]["content"][0]["text"] == "late"
 
 
+async def test_a_call_that_was_let_go_can_be_taken_up_on_the_connection_that_it_came_on() -> None:
+    """Whose stream a server ends before the answer; see `Back.let_go`."""
+    taken_up = anyio.Event()
+
+    async def handle(call: Call) -> Json:
+        await call.caller.back.let_go()
+        await taken_up.wait()
+        return text("late")
+
+    async with stage(handle, era="handshake") as client:
+        only = httpx2.AsyncHTTPTransport(limits=httpx2.Limits(max_connections=1))
+        async with httpx2.AsyncClient(base_url=client.http.base_url, timeout=PATIENCE, transport=only) as client.http:
+            response = await client.call()
+            last = [line[3:].strip() for line in response.text.split("\n") if line.startswith("id:")][-1]
+            headers = client.sent("tools/call", {})[0] | {"last-event-id": last}
+            async with client.http.stream("GET", "/mcp", headers=headers) as stream:
+                taken_up.set()
+                told = await data_of(stream.aiter_lines())
+
+    assert events(response) == []
+    assert told["result"]["content"][0]["text"] == "late"
+
+
 async def test_a_question_reaches_the_client_of_the_call_and_its_answer_comes_back() -> None:
     async def handle(call: Call) -> Json:
         return {"answer": await call.caller.back.ask("roots/list", {})}
