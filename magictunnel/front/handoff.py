@@ -26,6 +26,8 @@ from magictunnel.wire.listen import serve_on
 _HEAD = struct.Struct("!cI")
 """The kind of a message, and the bytes that follow."""
 _REQUEST, _NEWS = b"r", b"n"
+_TAKEN = b"t"
+"""What is said back by whoever has a connection from now on."""
 _MAX_NEWS = 1024 * 1024
 """Bytes."""
 _MORE = 1024 * 1024
@@ -90,7 +92,8 @@ class Handoff:
                 async with await anyio.connect_unix(self._path(number)) as other:
                     await other.send_fds(_HEAD.pack(_REQUEST, len(request)), [fd])
                     await other.send(request)
-                    is_given = True  # whatever comes now: two must not answer
+                    is_given = True  # for all we know: two must not answer
+                    is_given = await _is_taken(other)
         except (OSError, TimeoutError, anyio.BrokenResourceError) as error:
             logger.info("worker %d takes no connection (%s): its request is answered here", number, error)
         return is_given
@@ -130,6 +133,7 @@ class Handoff:
                     kind, size = _HEAD.unpack(head)
                     if kind == _REQUEST and fds and size <= self.max_body + _MORE:
                         request = await _whole(stream, size)
+                        await stream.send(_TAKEN)
                         await adopt(socket.socket(fileno=fds.pop()), request)
                     elif kind == _NEWS and not fds and size <= _MAX_NEWS:
                         hear(await _whole(stream, size))
@@ -143,6 +147,13 @@ class Handoff:
 
     def _path(self, number: int) -> Path:
         return self._folder / str(number)
+
+
+async def _is_taken(other: SocketStream) -> bool:
+    """Whether the worker we have sent a connection to says that it has it; False: it hung up instead."""
+    with suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+        return await other.receive(len(_TAKEN)) == _TAKEN
+    return False
 
 
 async def _whole(stream: SocketStream, size: int) -> bytes:

@@ -186,6 +186,17 @@ async def test_where_nobody_listens_nothing_is_taken() -> None:
 
 
 @pytest.mark.anyio
+async def test_a_connection_that_another_worker_does_not_take_stays_ours() -> None:
+    async with listening() as (here, taken, _path):
+        near, far = socket.socketpair()
+        with near, far:
+            assert not await here.give(2, far.fileno(), os.urandom(MAX_BODY * 10))
+            near.sendall(b"still here")
+            assert far.recv(10) == b"still here"
+    assert taken.connections == []
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("sent", "with_connection"),
     [
