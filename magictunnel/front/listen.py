@@ -41,7 +41,7 @@ class Stream:
 
     def __init__(self, inbound: Inbound, wanted: Json, tasks: Tasks) -> None:
         self._channel = inbound.channel
-        self._methods = {method for key, method in LISTS.items() if wanted.get(key) is True}
+        self.methods = {method for key, method in LISTS.items() if wanted.get(key) is True}
         self._meta = {SUBSCRIPTION_ID: inbound.request_id}
         self._outbox = Outbox(self._send, tasks=tasks)
         self._outbox.hold()
@@ -58,7 +58,7 @@ class Stream:
 
     async def tell(self, method: str, params: Json) -> None:
         """See `Back.tell`."""
-        if method in self._methods or method not in LISTS.values():
+        if method in self.methods or method not in LISTS.values():
             await self._outbox.put(method, params, once=True)
 
     async def ask(self, method: str, params: Json) -> Json:
@@ -85,6 +85,8 @@ class Streams:
     def __init__(self, tasks: Tasks = lambda: None) -> None:
         self._tasks = tasks
         self._open: dict[Stream, Caller] = {}
+        self.owed: set[str] = set()
+        """What was not told to a client that does not listen yet, by method."""
 
     def __len__(self) -> int:
         return len(self._open)
@@ -113,12 +115,18 @@ class Streams:
         self._open[stream] = listener
         try:
             await stream.acknowledge(await _honoured(wanted, listener, follow))
+            await self._make_up(stream)
             await stream.ended.wait()
             return stream.result
         finally:
             del self._open[stream]
             with anyio.CancelScope(shield=True), anyio.move_on_after(_PATIENCE):
                 await forget(listener)
+
+    async def _make_up(self, stream: Stream) -> None:
+        for method in sorted(self.owed & stream.methods):
+            self.owed.remove(method)
+            await stream.tell(method, {})
 
     def close(self) -> None:
         """End all of them as the protocol wants."""

@@ -55,6 +55,13 @@ class Notifier:
             self._news |= {(method, caller.back): None for concerned, method in _NEWS if concerned & kinds}
         self._wake.set()
 
+    def missed(self, kind: Kind) -> None:
+        """Have the one client there is told that a list it was given is another now; at the latest when it listens."""
+        self.changed(lambda _client: frozenset({kind}))
+        method = next(method for concerned, method in _NEWS if kind in concerned)
+        if not (self._sessions.open_ones or any(method in stream.methods for stream in self._streams)):
+            self._streams.owed.add(method)
+
     async def run(self) -> None:
         """Tell what changed, until cancelled; then end the listen streams as the protocol wants."""
         try:

@@ -17,7 +17,6 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from mcp.server.runner import serve_dual_era_loop
 from mcp.shared.message import SessionMessage
 
-from magictunnel.catalog.model import Kind
 from magictunnel.front.first import First, Taken
 from magictunnel.front.first_replay import FirstWriter, replay
 from magictunnel.front.pipe import PipeClient
@@ -70,10 +69,7 @@ async def _serve_pipes(server: FrontServer, taken: Taken) -> None:
     def lost() -> None:  # nobody is left to read an answer
         over.cancel()
 
-    def stale(kind: Kind) -> None:
-        server.notifier.changed(lambda _client: frozenset({kind}))
-
-    writer = FirstWriter(on_lost=lost, on_stale=stale) if taken.heard else PipeWriter(on_lost=lost)
+    writer = FirstWriter(on_lost=lost, on_stale=server.notifier.missed) if taken.heard else PipeWriter(on_lost=lost)
     client = PipeClient(server, writer)
     client.peer.inlet = reader = LineReader(client.peer.received, hung_up)
     try:

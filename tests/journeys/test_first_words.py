@@ -103,6 +103,18 @@ async def test_a_host_that_was_told_what_is_not_so_any_more_hears_of_it(ground: 
             assert [message["id"] for message in host.messages if "id" in message] == [1, 2, 3, 4]
 
 
+async def test_a_host_that_listens_later_hears_of_what_it_was_told_and_is_not_so(ground: Ground) -> None:
+    with anyio.fail_after(PATIENCE):
+        await ground.before()
+        ground.offer("two", "three")
+        ground.flag.touch()
+        async with over_stdio(ground.config, env=ground.env) as host:
+            assert await listed(host, "stateless") == ["srv__one", "srv__two"]
+            assert "result" in await called(host, "srv__three")
+            await host.ask("subscriptions/listen", {"notifications": {"toolsListChanged": True}})
+            await host.until(lambda: bool(host.heard(CHANGED)))
+
+
 async def test_a_server_that_is_down_fails_its_calls_and_nothing_else(ground: Ground, client_era: str) -> None:
     with anyio.fail_after(PATIENCE):
         await ground.before()
