@@ -27,6 +27,7 @@ from magictunnel.wire.caller import Caller
 _KINDS = {"tools/call": Kind.TOOL, "prompts/get": Kind.PROMPT, "resources/read": Kind.RESOURCE}
 _KEYS = {method: kind.key for method, kind in _KINDS.items()}
 _MAX_ROUTES = 10_000
+_NONE: Json = {}
 
 Outward = Callable[[Addressed, Place, Json], Json]
 """Makes what is named in a result lead back to where it came from."""
@@ -115,8 +116,8 @@ class Express:
 
 def _is_alone(params: Json) -> bool:
     """Whether these are the params of a call in order that goes on with none before it, and belongs to no task."""
-    meta, arguments = params.get("_meta"), params.get("arguments")
-    if meta is not None and (not isinstance(meta, dict) or RELATED in meta):
+    meta, arguments = params.get("_meta", _NONE), params.get("arguments")
+    if not isinstance(meta, dict) or RELATED in meta:
         return False
     if arguments is not None and not isinstance(arguments, dict):
         return False

@@ -167,6 +167,7 @@ def test_a_link_may_refuse_to_begin_it() -> None:
         {"name": "b__x"},
         PLAIN | {"_meta": {RELATED: {"taskId": "t"}}},
         PLAIN | {"_meta": {RELATED: None}},
+        PLAIN | {"_meta": None},
         PLAIN | {"_meta": []},
         PLAIN | {"_meta": "x"},
         PLAIN | {"requestState": "s"},

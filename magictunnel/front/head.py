@@ -90,11 +90,12 @@ def head_of(lines: bytes) -> Head | None:
     if not _is_ordinary(headers) or not length.isdigit() or len(length) > 9:
         return None
     named = {name: headers[key] for name in _ROUTING if (key := name.encode()) in headers}
-    if not all(map(bytes.isascii, named.values())):  # what is not is written in base64
+    mirrored = [value for name, value in headers.items() if name.startswith(_PARAM)]
+    if not all(map(bytes.isascii, (*named.values(), *mirrored))):  # what is not is written in base64
         return None
     routing = {name: value.decode("ascii") for name, value in named.items()}
     session = headers.get(b"mcp-session-id", b"").decode("latin-1")
-    mirrors = any(name.startswith(_PARAM) for name in headers)
+    mirrors = bool(mirrored)
     return Head(int(length), routing.get(MCP_PROTOCOL_VERSION_HEADER, ""), session, routing, mirrors)
 
 

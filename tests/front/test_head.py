@@ -58,6 +58,7 @@ def test_arguments_in_the_head_are_noticed() -> None:
         b"No colon",
         b"Space before : colon",
         b"Bad: \x00",
+        b"Mcp-Param-City: Z\xfcrich",
         b"",
     ],
 )
