@@ -11,6 +11,7 @@ from mcp.shared.exceptions import MCPError
 
 from magictunnel.catalog.model import Json
 from magictunnel.wire.base import Number, Waiting
+from magictunnel.wire.http1.address import Address
 from magictunnel.wire.http1.connection import Connection
 from magictunnel.wire.http1.head import Head
 from magictunnel.wire.http1.sse import EventParser, EventTooLarge
@@ -83,6 +84,7 @@ class Reply:
 
     head = _NO_HEAD
     connection: Connection | None = None
+    address: Address | None = None
     waiting: Waiting | None = None
     """Whoever is given the outcome at once, instead of awaiting it."""
     _size = 0

@@ -18,7 +18,7 @@ from magictunnel.wire.http import NOT_SENT
 from magictunnel.wire.reply import CUT_OFF, TOO_LARGE
 from magictunnel.wire.stale import FORGOTTEN
 from magictunnel.wire.streamable import http_wire
-from tests.wire.http1.stage import Asked
+from tests.wire.http1.stage import Asked, Stage
 from tests.wire.http1.wired import (
     anyio_backend,
     call,
@@ -273,6 +273,25 @@ async def test_redirects_are_followed_within_the_origin_and_remembered() -> None
         await call(wire, 2)
 
     assert [asked.target for asked in stage.requests] == ["/mcp", "/mcp/?a=b", "/mcp/?a=b"]
+
+
+async def test_of_two_requests_that_are_led_away_at_once_both_arrive() -> None:
+    async def play(asked: Asked) -> None:
+        if asked.target == "/mcp":
+            await stages[0].until(lambda: len(stages[0].requests) >= 2)
+            await asked.answer(307, b"there", location="mcp/")
+        else:
+            await echo(asked)
+
+    stages: list[Stage] = []
+    async with wired(play) as (wire, stage, _):
+        stages.append(stage)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(call, wire, 1)
+            tasks.start_soon(call, wire, 2)
+        await call(wire, 3)
+
+    assert [asked.target for asked in stage.requests] == ["/mcp", "/mcp", "/mcp/", "/mcp/", "/mcp/"]
 
 
 @pytest.mark.parametrize(("status", "location"), [(302, "/x"), (307, "http://localhost:1/x?token=1"), (307, "/mcp")])

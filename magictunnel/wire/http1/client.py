@@ -18,6 +18,8 @@ class Awaited(Receiver, Protocol):
     """Takes a response for whoever waits for it."""
 
     connection: Connection | None
+    address: Address | None
+    """Where the request was sent."""
 
     @property
     def outcome(self) -> asyncio.Future[Any]: ...
@@ -74,7 +76,7 @@ class Client:
         connection = self._pool.take() if len(body) <= SMALL else None
         if connection is None:
             return False
-        reply.connection = connection
+        reply.connection, reply.address = connection, self.address
         connection.send(whole, body, reply)
         return True
 
@@ -82,7 +84,7 @@ class Client:
         """What becomes of a request that was sent. Raises Unreachable: nobody is where a redirect leads."""
         try:
             outcome = await reply.outcome
-            if 300 <= reply.head.status < 400 and self._follow(reply.head):
+            if 300 <= reply.head.status < 400 and self._follow(reply):
                 reply.renew()
                 if (rest := self._send(method, fields, body, reply)) is not None:
                     await rest
@@ -102,6 +104,7 @@ class Client:
         """Send a request. What is returned ends when all of it is written; None: it is."""
         whole = head(self._start(method, fields), fields, None if body is None else len(body))
         connection = self._pool.take()
+        reply.address = self.address
         if connection is None:
             return self._send_anew(whole, body or b"", reply)
         reply.connection = connection
@@ -126,12 +129,14 @@ class Client:
             self._starts[method, overlap] = start
         return start
 
-    def _follow(self, head: Head) -> bool:
+    def _follow(self, reply: Awaited) -> bool:
         """Go where a redirect leads, now and from now on, if that is within our origin: nothing has been executed."""
-        moved = self.address.redirected(head.status, head.get(b"location"))
+        left, head = reply.address, reply.head
+        moved = left.redirected(head.status, head.get(b"location")) if left else None
         if moved is None:
             return False
-        self.address = moved
-        self._starts.clear()
-        self._pool.move(moved)
+        if left is self.address:  # and nobody else was led away from there meanwhile
+            self.address = moved
+            self._starts.clear()
+            self._pool.move(moved)
         return True

@@ -47,8 +47,13 @@ class Receiver(Protocol):
 class Connection(asyncio.Protocol):
     """Kept open from one exchange to the next, as long as nothing about it is odd."""
 
-    def __init__(self, on_free: Callable[[Connection], None], on_lost: Callable[[Connection], None]) -> None:
-        """`on_free`: told when it can take another request. `on_lost`: told when it never will again."""
+    def __init__(
+        self, on_free: Callable[[Connection], None], on_lost: Callable[[Connection], None], origin: object = None
+    ) -> None:
+        """`on_free`: told when it can take another request. `on_lost`: told when it never will again. `origin`: what it
+        leads to.
+        """
+        self.origin = origin
         self._on_free = on_free
         self._on_lost = on_lost
         self._transport: Any = None

@@ -30,6 +30,7 @@ class Pool:
 
     def __init__(self, address: Address) -> None:
         self._address = address
+        self._origin = address.origin
         self._idle: deque[Connection] = deque()
         """Those used last at the end."""
         self._all: set[Connection] = set()
@@ -51,31 +52,32 @@ class Pool:
         Raises:
             Unreachable: nobody answers there, or nobody we can trust.
         """
-        address = self._address
+        address, origin = self._address, self._origin
         tls = _tls() if address.is_secure else None
         loop = asyncio.get_running_loop()
         try:
             with anyio.fail_after(CONNECT_TIMEOUT):
                 dialled = await dial(address.host, address.port)
                 _, connection = await loop.create_connection(
-                    lambda: Connection(self._free, self._lost),
+                    lambda: Connection(self._free, self._lost, origin),
                     sock=dialled,
                     ssl=tls,
                     server_hostname=address.host if tls else None,
                 )
         except (OSError, ssl.SSLError, UnicodeError, ValueError) as error:  # TimeoutError is an OSError
             raise Unreachable(f"{type(error).__name__}: {error}") from error
-        if self._is_closed or connection.is_closing:
+        if self._is_closed or connection.is_closing or origin is not self._origin:
             connection.close()
-            raise Unreachable("it hung up before anything was sent")
+            raise Unreachable("it hung up, or moved, before anything was sent")
         self._all.add(connection)
         return connection
 
     def move(self, address: Address) -> None:
         """From now on connections are made there."""
-        if address.origin != self._address.origin:
-            self._drop(until=float("inf"))
         self._address = address
+        if address.origin != self._origin:
+            self._origin = address.origin
+            self._drop(until=float("inf"))
 
     def close(self) -> None:
         """End all connections. Whoever waits for a response is told."""
@@ -87,7 +89,7 @@ class Pool:
         self._idle.clear()
 
     def _free(self, connection: Connection) -> None:
-        if self._is_closed:
+        if self._is_closed or connection.origin is not self._origin:
             connection.close()
             return
         connection.idle_since = monotonic()

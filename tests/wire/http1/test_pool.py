@@ -19,6 +19,7 @@ from magictunnel.wire.http1 import dial as dial_module
 from magictunnel.wire.http1 import pool as pool_module
 from magictunnel.wire.http1.address import Address
 from magictunnel.wire.http1.dial import Info, first_to_answer, in_turns
+from magictunnel.wire.http1.head import Head
 from magictunnel.wire.http1.pool import IDLE_TIMEOUT, MAX_IDLE, Pool, Unreachable
 from magictunnel.wire.streamable import http_wire
 from tests.wire.http1.stage import Asked, Stage, played
@@ -120,6 +121,43 @@ async def test_a_host_that_does_not_answer_is_given_up(monkeypatch: pytest.Monke
 async def test_a_host_that_nobody_knows_is_unreachable() -> None:
     with anyio.fail_after(10), pytest.raises(Unreachable):
         await Pool(Address.of("http://no-such-host.invalid/")).connect()
+
+
+class Taker:
+    """Takes one response; see `Receiver`."""
+
+    def __init__(self) -> None:
+        self.is_whole = anyio.Event()
+
+    def on_whole(self, head: Head, body: bytes) -> None:
+        self.is_whole.set()
+
+    def on_head(self, head: Head) -> None: ...
+
+    def on_body(self, chunk: bytes) -> None: ...
+
+    def on_end(self) -> None:
+        self.is_whole.set()
+
+    def on_broken(self, error: Exception | None) -> None: ...
+
+
+@pytest.mark.parametrize(("moved_to", "is_kept"), [("127.0.0.1", True), ("localhost", False)])
+async def test_a_connection_that_was_in_use_when_its_server_moved_is_not_kept(moved_to: str, is_kept: bool) -> None:
+    async def pong(asked: Asked) -> None:
+        await asked.answer(200, b"pong")
+
+    with anyio.fail_after(10):
+        async with played(pong) as stage:
+            pool = Pool(Address.of(stage.url))
+            connection = await pool.connect()
+            pool.move(Address.of(f"http://{moved_to}:{stage.port}/other"))
+            taker = Taker()
+            connection.send(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n", b"", taker)
+            await taker.is_whole.wait()
+            assert pool.take() is (connection if is_kept else None)
+            assert connection.is_closing != is_kept
+            pool.close()
 
 
 def info(family: int, host: str) -> Info:
