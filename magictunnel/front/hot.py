@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import NamedTuple
 
@@ -41,6 +41,8 @@ from magictunnel.wire.messages import Unsent, error_data, error_line, result_lin
 HOT = frozenset({*LISTS, *CALLS, COMPLETE})
 _SEEN_SO_OFTEN = 4
 """How often within the time after which an idle session ends the SDK sees one that is in use."""
+_MANY = 1_000
+"""Sessions from which on it is looked at which of them are over."""
 _GIVEN_UP = MCPError(code=-32800, message="Request cancelled")
 """What the SDK answers a cancelled request of the handshake era with, whose stream has to end somehow."""
 
@@ -68,6 +70,30 @@ class HotCall(ShortCall[tuple[int, tuple[Text, ...]]]):
         """Its client waits for it no more."""
 
 
+class Seen:
+    """When a request of each session was last seen; of those that are over, nothing is kept for long."""
+
+    def __init__(self, pause: float, is_open: Callable[[str], bool]) -> None:
+        """`pause`: seconds that a session may go unseen without seeming idle."""
+        self._pause = pause
+        self._is_open = is_open
+        self._at: dict[str, float] = {}
+        self._most = _MANY
+
+    def __len__(self) -> int:
+        return len(self._at)
+
+    def is_due(self, session: str, now: float) -> bool:
+        """Whether the request of this moment is to be seen; then it counts as such. `now`: monotonic seconds."""
+        if now - self._at.get(session, float("-inf")) <= self._pause:
+            return False
+        self._at[session] = now
+        if len(self._at) > self._most:
+            self._at = {one: at for one, at in self._at.items() if self._is_open(one)}
+            self._most = max(_MANY, 2 * len(self._at))
+        return True
+
+
 class HotRequests:
     """Tells which requests are hot, and answers them."""
 
@@ -75,9 +101,9 @@ class HotRequests:
         """`idle_timeout`: seconds after which the SDK ends a session that it has seen nothing of."""
         self._server = server
         self.short = server.short
-        self._unseen = idle_timeout / _SEEN_SO_OFTEN
-        self._seen: dict[str, float] = {}
-        """When the SDK last saw a request of each session."""
+        self._sessions = server.handlers.sessions
+        self._seen = Seen(idle_timeout / _SEEN_SO_OFTEN, lambda one: self._sessions.over_http(one) is not None)
+        """By the SDK."""
         self._under_way: dict[tuple[str, RequestId], Carried | HotCall] = {}
 
     def asked(self, head: Head, body: bytes) -> Asked | None:
@@ -150,15 +176,10 @@ class HotRequests:
         """The session of the handshake era that a request belongs to; None: the SDK is to see this one."""
         if head.version and head.version not in HANDSHAKE_PROTOCOL_VERSIONS:
             return None
-        connection = self._server.handlers.sessions.over_http(head.session)
+        connection = self._sessions.over_http(head.session)
         if connection is None or not connection.initialize_accepted:
-            self._seen.pop(head.session, None)
             return None
-        now = monotonic()
-        if now - self._seen.get(head.session, float("-inf")) > self._unseen:  # or it would seem idle
-            self._seen[head.session] = now
-            return None
-        return connection
+        return None if self._seen.is_due(head.session, monotonic()) else connection
 
     def _is_right(self, head: Head, message: Json) -> bool:
         """Whether a request of the stateless era says the same in its head and its body."""

@@ -13,6 +13,7 @@ import pytest
 from anyio.abc import SocketStream
 
 from magictunnel.catalog.model import Json, Kind, Listing
+from magictunnel.front.hot import Seen
 from magictunnel.front.http import listen_on, serve_http
 from magictunnel.front.server import FrontServer
 from magictunnel.pipeline.call import Call
@@ -278,6 +279,20 @@ async def test_a_session_that_only_makes_hot_calls_does_not_seem_idle() -> None:
         for _ in range(12):
             assert (await client.call()).status_code == 200
             await anyio.sleep(0.2)
+
+
+def test_each_session_is_seen_now_and_then_and_forgotten_when_it_is_over() -> None:
+    opened = {"mine"}
+    seen = Seen(10.0, opened.__contains__)
+
+    assert [seen.is_due("mine", now) for now in (0.0, 10.0, 10.5, 20.0, 21.0)] == [True, False, True, False, True]
+    for number in range(5_000):
+        assert seen.is_due(f"s{number}", 22.0)
+    assert len(seen) <= 1_001
+    assert not seen.is_due("mine", 23.0)
+    opened |= {f"s{number}" for number in range(3_000)}
+    assert all(seen.is_due(session, 40.0) for session in sorted(opened))
+    assert not any(seen.is_due(session, 41.0) for session in sorted(opened))
 
 
 async def test_an_id_that_cannot_be_written_is_no_reason_to_hang() -> None:
