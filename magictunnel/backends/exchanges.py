@@ -228,11 +228,15 @@ class Exchanges:
         """Tell the server of calls that nobody waits for any more; beside them, so that a deadline is never late."""
         with suppress(anyio.ClosedResourceError):  # the link has ended
             async for number in self._abandoned:
-                with anyio.move_on_after(CANCEL_TIMEOUT):
-                    params = {"requestId": number, "reason": "the call was cancelled, or took too long"}
-                    await self._wire.notify("notifications/cancelled", params)
-                if number in self._given_up:
-                    self._tasks.start_soon(self._until_read, number)
+                self._tasks.start_soon(self._tell_cancel, number)
+
+    async def _tell_cancel(self, number: int) -> None:
+        """None waits for another: each may hold a connection until it is told."""
+        with anyio.move_on_after(CANCEL_TIMEOUT):
+            params = {"requestId": number, "reason": "the call was cancelled, or took too long"}
+            await self._wire.notify("notifications/cancelled", params)
+        if number in self._given_up:
+            await self._until_read(number)
 
     async def _until_read(self, number: int) -> None:
         """A server that has answered a ping has read what was sent before it."""

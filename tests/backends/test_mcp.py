@@ -23,11 +23,15 @@ from magictunnel.secrets import Secrets
 from magictunnel.wire.caller import Caller
 from tests.support.memory import PlayedBack, raw_link, sent, until
 from tests.support.raw import HANDSHAKE, STATELESS, Crash, Json, RawServer, Script, command, tool
+from tests.support.wires import own_wire
 from tests.support.world import ERAS
+from tests.wire.http1.stage import Asked, played
 
 pytestmark = pytest.mark.anyio
 
 PATIENCE = 10.0
+AT_ONCE = 20
+ABOUT = {"name": "hangs", "version": "1"}
 ALL = {
     "tools": [tool("x")],
     "prompts": [{"name": "p"}],
@@ -371,3 +375,28 @@ async def test_a_server_in_this_process_is_a_backend_like_any_other(era: Era, ve
             assert [found["name"] for found in await link.list(Kind.TOOL)] == ["shout"]
             result = await link.request(Request("tools/call", {"name": "shout", "arguments": {"text": "hi"}}))
             assert result["content"][0]["text"] == "HI"
+
+
+@own_wire
+async def test_cancels_do_not_wait_for_each_other() -> None:
+    """Each holds the connection of its call; and a server that hangs takes none of them."""
+
+    async def hanging(asked: Asked) -> None:
+        if asked.message.get("method") == "initialize":
+            await asked.result({"protocolVersion": HANDSHAKE, "capabilities": {"tools": {}}, "serverInfo": ABOUT})
+        elif asked.message.get("method") == "notifications/initialized":
+            await asked.answer(202)
+        else:
+            await asked.gone()
+
+    with anyio.fail_after(PATIENCE):
+        async with played(hanging) as stage:
+            where = ServerConfig(type=Transport.HTTP, url=stage.url, era=Era.HANDSHAKE)
+            backend = McpBackend("s", where, Secrets({}))
+            async with backend.connect(ignored) as link:
+                async with anyio.create_task_group() as tasks:
+                    for number in range(AT_ONCE):
+                        tasks.start_soon(link.request, Request("tools/call", {"name": f"t{number}"}, Caller("c")))
+                    await stage.until(lambda: len(stage.of("tools/call")) == AT_ONCE)
+                    tasks.cancel_scope.cancel()
+                await stage.until(lambda: len(stage.of("notifications/cancelled")) == AT_ONCE)
