@@ -16,6 +16,7 @@ from benchmarks.wire.place import HTTP, STDIO, Launch, Place, behind, entry
 
 PREFIXED, PLAIN = "{alias}__{tool}", "{tool}"
 DIRECT, OURS, SDK = "direct", "MagicTunnel", "plain SDK relay"
+OURS_QUIET = "MagicTunnel, errors logged"
 FLOOR, FLOOR_UVLOOP = "raw asyncio relay", "raw asyncio relay, uvloop"
 LEANEST, LEANEST_UVLOOP = "leanest relay", "leanest relay, uvloop"
 TUNED, AS_RUN, AS_RUN_TWO = "FastMCP, tuned", "FastMCP, as run", "FastMCP, as run, 2 servers"
@@ -52,12 +53,12 @@ def raw(place: Place, module: str, *flags: str) -> Launch:
     return Launch(words, env=dict(STEADY_MEMORY))
 
 
-def magictunnel(place: Place) -> Launch:
-    """What this is all about, as a user starts it."""
+def magictunnel(place: Place, *flags: str) -> Launch:
+    """What this is all about. As a user starts it, it logs a line for each call; no other gateway here does."""
     servers = {one.alias: entry(one) | {"era": place.pair.era.value} for one in place.behind}
     config = place.written("magictunnel.json", {"mcpServers": servers, "discovery": {"mode": "off"}})
     listening = ["--http", f"127.0.0.1:{place.port}"] if place.pair.front == HTTP else ["--stdio"]
-    words = [sys.executable, "-m", "magictunnel", "serve", "-c", config, *listening, "--log-level", "error"]
+    words = [sys.executable, "-m", "magictunnel", "serve", "-c", config, *listening, *flags]
     return Launch(words, env={"MAGICTUNNEL_STORE": place.store})
 
 
@@ -148,6 +149,7 @@ TARGETS = (
     Target(LEANEST, lambda place: raw(place, "callbacks")),
     Target(LEANEST_UVLOOP, lambda place: raw(place, "callbacks", "--uvloop")),
     Target(OURS, magictunnel),
+    Target(OURS_QUIET, lambda place: magictunnel(place, "--log-level", "error")),
     Target(SDK, sdk),
     Target(TUNED, fastmcp_tuned, "{alias}_{tool}", needs=FASTMCP),
     Target(AS_RUN, fastmcp_run, "{alias}_{tool}", PLAIN, needs=FASTMCP),
