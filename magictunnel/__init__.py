@@ -20,16 +20,21 @@ The layers, high to low; an import only points down
     admin | front                    what the shell asks of us | what clients see: lists from the catalog, calls
     reload                           the config's files, watched
     gateway                          composition root: builds everything from a Config
+    express                          calls that are begun without a task
     router                           Call -> entry -> backend; deadlines
     subscriptions | discovery        who wants to hear of what | the right tool: found, filled, called
+    capabilities                     tools that files declare, without a server
     pipeline | backends              what happens to every Call | servers reached, spoken to, kept alive
+    generators                       descriptions of APIs -> capability files
     store | secrets | telemetry      what servers offered | ${VAR} and masking | how we log
     wire                             JSON-RPC lines and processes
     config                           what can stand in the file, and how it is read
-    catalog                          pure: Listings -> Catalog, names, what is visible
+    catalog | masks                  pure: Listings -> Catalog, names, what is visible | secrets out of texts
     errors                           every exception, drawn as a tree
 
 The way of a `tools/call`
+    Most need nobody to wait for them: `front/short.py` begins them, `express.py` says where they lead, and the result
+    is given out in the step in which it is read (`wire/begun.py`). What needs more goes on as an ordinary call:
     1. `front/handlers.py` makes a Call of the raw params and pins the catalog of this moment.
     2. `pipeline/__init__.py` is the list of interceptors it passes, outermost first.
     3. `router.py` looks the public name up: owner and original name, or UnknownEntry.

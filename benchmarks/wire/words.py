@@ -17,31 +17,40 @@ own loop, and on uvloop in rows of their own; MagicTunnel takes uvloop where tha
 the blocks that asyncio reads into back to the system after each read is left to chance elsewhere; for the relays it is
 settled, for the faster (`STEADY_MEMORY` in `benchmarks/wire/targets.py`).
 
+MagicTunnel runs as it does by default, but for discovery, which is off so that every tool is listed: the whole pipeline
+is on, with its line in the log for each call. Others log errors only, where that can be set. MagicTunnel with errors
+only has a row of its own; no bar is set against it.
+
 Ratios travel; milliseconds belong to the machine. Written by `make bench` (see [benchmarks](../benchmarks/README.md)).
 """
 
 GIVEN_UP = """## What was given up
 
-No check, no bound and no line of the log was left out to be faster; the whole pipeline is on. What it took instead:
+No check, no bound and no line of the log was left out to be faster: a call that needs no task does in `express.py` what
+the pipeline does for others. What it took instead:
 
 - Calls over HTTP are read by a class that derives from uvicorn's protocol (`front/protocol.py`). Whatever is unusual
   about a request goes to uvicorn and the SDK as it came; a release of uvicorn may still break what we lean on, which
   [architecture](architecture.md) names.
 - A call over HTTP begins as one JSON answer. The SDK takes it over when there is something to tell before the answer,
-  or after a second in the handshake era. A client that hangs up sooner than that cannot take up its answer: it has no
-  event id.
+  or after a second in the handshake era. A client whose connection breaks sooner than that cannot fetch its answer
+  later: it was sent no event id.
 - Log lines are written by a thread of their own, up to 50 ms later. A process that is killed (`kill -9`) does not say
   its last ones.
 - After progress or a log message an answer waits 2 ms, since the TypeScript SDK drops news that it reads together
   with it.
 - On a pipe, what is written within 100 microseconds of something else waits for the end of the step of the event
   loop.
-- A short result is written anew: white space and escapes may be others than the server's, and `-0` becomes `0`; no
-  other number is changed.
+- Results below 1,000 bytes in which no number could be written in two ways, those below 5,000 bytes in which anything
+  has to be changed (for stateless clients: all), and those with a link that has to lead elsewhere, are written anew. What
+  they mean stays; white space, escapes and the spelling of numbers may change (`-0` to `0`, and in the latter two `1e2`
+  to `100.0`).
 - Garbage is looked for less often (every 5,000 objects), so memory that only a look can free is freed later.
 - Blocks of memory below 4 MB are not given back at once: after large results some 3 to 8 MB more are held.
-- HTTP+SSE servers, and pipes on Windows, are spoken to over the SDK's own transports, at their price.
-- `MAGICTUNNEL_WIRE=sdk` puts the SDK's transports back everywhere.
+- Servers over HTTP+SSE or behind an HTTP proxy are spoken to over the SDK's own transports, at their price; on Windows
+  everybody is, in front and behind.
+- `MAGICTUNNEL_WIRE=sdk` puts the SDK's transports back everywhere but in front of several workers, and there are no first
+  words then.
 
 ## How to repeat it
 
