@@ -133,7 +133,8 @@ class Handoff:
                     kind, size = _HEAD.unpack(head)
                     if kind == _REQUEST and fds and size <= self.max_body + _MORE:
                         request = await _whole(stream, size)
-                        await stream.send(_TAKEN)
+                        with suppress(anyio.BrokenResourceError):  # it waits no more, and has let go of it
+                            await stream.send(_TAKEN)
                         await adopt(socket.socket(fileno=fds.pop()), request)
                     elif kind == _NEWS and not fds and size <= _MAX_NEWS:
                         hear(await _whole(stream, size))

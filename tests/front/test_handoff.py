@@ -178,6 +178,23 @@ async def test_a_connection_is_handed_over_with_what_was_read_of_it(size: int) -
 
 
 @pytest.mark.anyio
+async def test_a_connection_whose_giver_has_waited_too_long_is_taken_all_the_same() -> None:
+    """It has let go of it: nobody else could answer."""
+    async with listening() as (_here, taken, path):
+        near, far = socket.socketpair()
+        with near, far, socket.socket(socket.AF_UNIX) as giver:
+            giver.connect(str(path))
+            socket.send_fds(giver, [struct.pack("!cI", b"r", 3) + b"abc"], [far.fileno()])
+            giver.close()
+            await taken.moved.wait()
+            ((connection, read),) = taken.connections
+            with connection:
+                assert read == b"abc"
+                connection.sendall(b"hello")
+                assert near.recv(5) == b"hello"
+
+
+@pytest.mark.anyio
 async def test_where_nobody_listens_nothing_is_taken() -> None:
     with tempfile.TemporaryDirectory() as folder, socket.socket() as some:
         here = Handoff(Worker(1, 2, "cafe"), Path(folder), MAX_BODY)
