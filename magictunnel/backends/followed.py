@@ -65,16 +65,21 @@ class Followed:
         self._limits = limits
         self._news = news
         self._on_main: set[Topic] = set()
+        self._looked_at: set[str] = set()
+        """Resources, by URI, whose server does not tell of them."""
         polls = limits.poll is not None and limits.session is Sharing.SHARED
         self._poller = Poller(limits.poll or 0.0, self._read, self._found_updated) if polls else None
 
     def __bool__(self) -> bool:
-        """Whether anything is followed on the main connection, or looked at."""
-        return bool(self._on_main) or bool(self._poller)
+        """Whether anything is followed, on whichever connection, or looked at."""
+        return bool(self._on_main or self._looked_at) or self._connections.sides.follows
 
     def take_over(self, other: Followed) -> None:
-        """Follow what was followed of the same backend when it was kept by another one."""
+        """Follow what was followed of the same backend while another one kept it, if its clients share it alike."""
         self._on_main |= other._on_main
+        self._looked_at |= other._looked_at
+        if self._limits.session is other._limits.session:
+            self._connections.sides.take_over(other._connections.sides)
 
     def line_of(self, caller: Caller) -> str:
         """A name for the connection on which `caller` hears of what it follows; empty for the main one."""
@@ -114,6 +119,7 @@ class Followed:
             if self._poller is None or tasks is None:
                 raise MethodNotOffered("resources/subscribe")
             self._poller.follow(topic.name, tasks)
+            self._looked_at.add(topic.name)
             return
         side = self._side_of(caller)
         if side is not None and tasks is not None:
@@ -126,6 +132,7 @@ class Followed:
         """Hear no more of it; on a connection that is gone there is nothing to do."""
         if self._poller is not None:
             self._poller.forget(topic.name)
+        self._looked_at.discard(topic.name)
         side = self._side_of(caller)
         with suppress(CallError):
             if side is not None:
@@ -141,9 +148,13 @@ class Followed:
             self._connections.tasks.start_soon(self.forget, topic, caller)
 
     def follow_again(self, link: Link, tasks: TaskGroup) -> None:
-        """The main connection was opened again: follow on it what was followed before."""
+        """The main connection was opened again: follow on it, and beside it, what was followed before."""
         for topic in self._on_main:
             tasks.start_soon(self._follow_again, link, topic)
+        if self._poller is not None:
+            for uri in self._looked_at:
+                self._poller.follow(uri, tasks)
+        self._connections.sides.follow_again(tasks)
 
     async def _follow_again(self, link: Link, topic: Topic) -> None:
         try:

@@ -33,10 +33,6 @@ class Poller:
         self._on_updated = on_updated
         self._followed: dict[str, anyio.CancelScope] = {}
 
-    def __len__(self) -> int:
-        """How many resources it looks at."""
-        return len(self._followed)
-
     def follow(self, uri: str, tasks: TaskGroup) -> None:
         """Look at a resource from now on.
 

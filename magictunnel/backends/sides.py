@@ -108,6 +108,7 @@ class Sides:
         self._terms = terms
         self._lines: dict[Side, Line] = {}
         self._followed: dict[Side, set[Topic]] = {}
+        self._taken_over: dict[Side, set[Topic]] = {}
 
     @property
     def links(self) -> list[tuple[Side, Link]]:
@@ -142,18 +143,32 @@ class Sides:
 
     def close(self, session: str) -> None:
         """End the connections of a client session."""
+        for side in [side for side in self._taken_over if side.session == session]:
+            del self._taken_over[side]
         for side, line in tuple(self._lines.items()):
             if side.session == session:
                 self._followed.pop(side, None)
                 line.end()
 
     def end(self) -> list[Line]:
-        """End all of them, followed or not; each is over soon."""
+        """End all of them; each is over soon. Those on which something is followed are opened again."""
         lines = list(self._lines.values())
-        self._followed.clear()
         for line in lines:
             line.end()
         return lines
+
+    def take_over(self, other: Sides) -> None:
+        """Follow what was followed on those of another keeper of the same backend, from `follow_again` on."""
+        # The very same, not a copy: until the other has ended, it hears of clients that go.
+        self._taken_over = other._followed or other._taken_over
+
+    def follow_again(self, tasks: TaskGroup) -> None:
+        """Open those again on which something was followed before this one kept the backend."""
+        taken_over, self._taken_over = self._taken_over, {}
+        for side, topics in taken_over.items():
+            self._followed.setdefault(side, set()).update(topics)
+            if topics and side not in self._lines:
+                tasks.start_soon(self._keep, side, self._line(side), name=f"{self._backend.name} {side}")
 
     async def follow(self, side: Side, topic: Topic, tasks: TaskGroup) -> None:
         """Follow something on such a connection; it is opened again for that if it ends.
@@ -168,6 +183,7 @@ class Sides:
         """Hear no more of it; on a connection that is gone there is nothing to do."""
         followed = self._followed.get(side, set())
         followed.discard(topic)
+        self._taken_over.get(side, set()).discard(topic)
         if not followed:
             self._followed.pop(side, None)
         line = self._lines.get(side)
@@ -177,7 +193,7 @@ class Sides:
     @property
     def follows(self) -> bool:
         """Whether anything is followed on any of them."""
-        return any(self._followed.values())
+        return any(self._followed.values()) or any(self._taken_over.values())
 
     def _line(self, side: Side, within: float | None = None) -> Line:
         def gone(line: Line) -> None:

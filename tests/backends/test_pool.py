@@ -14,7 +14,9 @@ from magictunnel.backends.pool import Pool
 from magictunnel.backends.states import Limits, State
 from magictunnel.backends.supervisor import Supervisor
 from magictunnel.catalog.model import Kind, Listing
+from magictunnel.config.model import Sharing
 from magictunnel.errors import BackendUnavailable
+from magictunnel.wire.audience import Audience
 from magictunnel.wire.caller import Caller
 from tests.support.memory import PlayedBackend, until
 
@@ -177,6 +179,44 @@ async def test_the_new_one_follows_what_was_followed_of_the_old_one() -> None:
 
         await pool.link_for("a", US)
         await until(lambda: new.links[0].followed == [topic])
+
+
+@pytest.mark.parametrize("between", [0, 1])
+async def test_the_new_one_follows_for_each_client_what_the_old_one_did(between: int) -> None:
+    can = {"resources": {"subscribe": True}}
+    old, new = PlayedBackend("a", capabilities=can), PlayedBackend("a", capabilities=can)
+    stays, leaves = Caller("stays", session="h1"), Caller("leaves", session="h2")
+    clients = Audience([stays, leaves])
+    limits = Limits(5.0, 5.0, Sharing.PER_CLIENT)
+
+    def kept_for_each(backend: PlayedBackend) -> Supervisor:
+        return Supervisor(backend, limits, lambda _name, _listing: None, clients)
+
+    async with running() as pool:
+        pool.add(kept_for_each(old))
+        for client in (stays, leaves):
+            await pool.get("a").followed.follow(resource("x:1"), client)
+        for _ in range(between):
+            pool.add(kept_for_each(PlayedBackend("a", capabilities=can)))
+        pool.add(kept_for_each(new))
+        clients.leave("h2")
+
+        await until(lambda: [link.followed for link in new.links[1:]] == [[resource("x:1")]])
+        assert new.open_now == 2
+
+
+async def test_the_new_one_looks_at_what_the_old_one_looked_at() -> None:
+    can = {"resources": {}}
+    old, new = PlayedBackend("a", capabilities=can), PlayedBackend("a", capabilities=can)
+    limits = Limits(5.0, 5.0, poll=0.01)
+    async with running() as pool:
+        pool.add(Supervisor(old, limits, lambda _name, _listing: None))
+        await pool.get("a").followed.follow(resource("x:1"), Caller("me"))
+        await until(lambda: bool(old.links[0].requests))
+
+        pool.add(Supervisor(new, limits, lambda _name, _listing: None))
+        await until(lambda: bool(new.links) and bool(new.links[0].requests))
+        assert new.links[0].requests[0].params == {"uri": "x:1"}
 
 
 async def test_of_two_that_follow_each_other_quickly_only_the_last_is_started() -> None:
