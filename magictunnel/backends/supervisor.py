@@ -94,7 +94,7 @@ class Supervisor:
         try:
             async with anyio.create_task_group() as self.tasks:
                 self._down_since = anyio.current_time() if self.listed.current else float("-inf")
-                if self._limits.start is Start.LAZY and self.listed.current:
+                if self._limits.start is Start.LAZY and self.listed.current and not self.followed:
                     self._standing.step(Event.SLEEP)
                 if self._limits.idle_timeout:
                     self.tasks.start_soon(doze, self._limits.idle_timeout, self._last_needed, self._sleep)
@@ -280,13 +280,14 @@ class Supervisor:
         if side is None or side in self._refused or self.tasks is None:
             self._is_used |= caller.stateless or bool(caller.session)
             return main
+        if side.session and not caller.stateless and self._audience.get(side.session) is None:
+            raise BackendUnavailable(self.name, "the client that this is for has gone")
         try:
             return await self.sides.get(side, self.tasks, time_to_open(side, main, self._limits.start_timeout))
         except BackendUnavailable:
             if side.session:
                 raise
-            if not side.able:
-                self._refused.add(side)
+            self._refused |= set() if side.able else {side}
             return main
 
     async def _reopened(self, main: Link, *, handshake_first: bool) -> Link:
@@ -379,9 +380,8 @@ class Supervisor:
         await self.listed.relist(await self.ready(), frozenset(Kind))
 
     def _last_needed(self) -> float:
-        is_followed = bool(self.followed) or self.sides.follows
         is_up = self._standing.state in (State.READY, State.DEGRADED)
-        if not is_up or self.stats.in_flight or is_followed:
+        if not is_up or self.stats.in_flight or self.followed:
             return float("inf")
         return max(self.stats.last, self._up_since)
 

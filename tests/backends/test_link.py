@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
+from magictunnel.backends import exchanges
 from magictunnel.backends.base import Request, Terms, Topic, resource, task
 from magictunnel.backends.link import McpLink
 from magictunnel.catalog.model import Json
@@ -445,6 +446,18 @@ async def test_a_call_that_nobody_waits_for_is_cancelled_at_its_server() -> None
 
         call = next(message for message in end.server.received if message.get("method") == "tools/call")
         assert sent(end.server, "notifications/cancelled")[0]["requestId"] == call["id"]
+
+
+async def test_a_call_that_was_given_up_counts_until_its_server_has_read_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long that takes: what it asks meanwhile may belong to that call."""
+    monkeypatch.setattr(exchanges, "CANCEL_TIMEOUT", 0.0)
+    script = Script(offers=TOOLS, hang_on=["tools/call", "ping"], capabilities={"tools": {}})
+    one = session("one", PlayedBack())
+    async with near("handshake", script) as end:
+        async with calling(end, one):
+            pass
+        await until(lambda: sent(end.server, "ping") != [])
+        assert end.link._exchanges.callers == [one]
 
 
 async def test_a_question_of_a_call_that_has_been_given_up_is_withdrawn() -> None:

@@ -254,6 +254,7 @@ async def test_a_session_has_a_connection_of_its_own_for_as_long_as_it_is_there(
 
 async def test_a_session_whose_own_connection_does_not_open_is_not_given_somebody_else_s() -> None:
     async with watching(PlayedBackend(), Sharing.PER_CLIENT) as watched:
+        watched.audience.join(SESSION)
         watched.backend.failures = [OSError("no such thing")]
         with pytest.raises(BackendUnavailable, match="no such thing"):
             await watched.supervisor.link_for(SESSION)

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 
-from magictunnel.backends import states
+from magictunnel.backends import sides, states
 from magictunnel.backends.base import US, AtPhase, Phase, Terms, resource
 from magictunnel.backends.breaker import MISSES
 from magictunnel.backends.states import (
@@ -26,6 +26,7 @@ from magictunnel.backends.supervisor import Supervisor
 from magictunnel.catalog.model import Kind, Listing
 from magictunnel.config.model import Sharing, Start
 from magictunnel.errors import BackendError, BackendUnavailable
+from magictunnel.wire.audience import Audience
 from magictunnel.wire.caller import Caller
 from tests.support.memory import PlayedBackend, PlayedLink
 
@@ -34,6 +35,7 @@ pytestmark = pytest.mark.anyio
 PATIENCE = 10.0
 TOOLS = {Kind.TOOL: [{"name": "x"}]}
 CLIENT = Caller("c", session="h1")
+NEXT = Caller("o", session="h2")
 
 
 class Cheap(PlayedBackend):
@@ -51,7 +53,8 @@ class Watched:
 
     def __init__(self, backend: PlayedBackend, limits: Limits, saved: Listing | None = None) -> None:
         self.listings: list[Listing | None] = []
-        self.supervisor = Supervisor(backend, limits, lambda _name, listing: self.listings.append(listing))
+        clients = Audience([CLIENT, NEXT] if limits.session is Sharing.PER_CLIENT else [])
+        self.supervisor = Supervisor(backend, limits, lambda _name, listing: self.listings.append(listing), clients)
         if saved:
             self.supervisor.listed.recall(saved)
 
@@ -580,7 +583,7 @@ async def test_a_client_with_a_connection_of_its_own_is_served_while_the_main_on
         await watched.until_is(State.BACKING_OFF)
 
         assert await watched.supervisor.link_for(CLIENT) is own
-        for other in (Caller("o", session="h2"), Caller("shell"), US):
+        for other in (NEXT, Caller("shell"), US):
             with pytest.raises(BackendUnavailable, match="connect: no"):
                 await watched.supervisor.link_for(other)
 
@@ -664,6 +667,31 @@ async def test_a_server_that_sleeps_is_started_by_a_restart() -> None:
         watched.supervisor.restart()
 
         await watched.until_is(State.READY)
+
+
+async def test_what_a_client_follows_on_its_own_connection_is_followed_after_a_restart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sides, "_AGAIN", 0.01)
+    topic = resource("x:1")
+    backend = PlayedBackend(offers=TOOLS, capabilities={"resources": {"subscribe": True}})
+    async with watching(backend, limits=Limits(5.0, 60.0, Sharing.PER_CLIENT)) as watched:
+        await watched.supervisor.followed.follow(topic, CLIENT)
+
+        watched.supervisor.restart()
+
+        await watched.until(lambda: [link.followed for link in backend.links[2:]].count([topic]) == 1)
+
+
+async def test_a_client_that_has_gone_is_given_no_connection() -> None:
+    """Nobody would be left to end it."""
+    backend = PlayedBackend(offers=TOOLS)
+    async with watching(backend, limits=Limits(5.0, 60.0, Sharing.PER_CLIENT)) as watched:
+        await watched.supervisor.ready()
+        with pytest.raises(BackendUnavailable, match="has gone"):
+            await watched.supervisor.link_for(Caller("late", session="h9"))
+
+        assert backend.attempts == 1
 
 
 async def test_a_restart_ends_the_connections_of_clients_too() -> None:
