@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 from collections.abc import Collection, Mapping
 from itertools import count
 from pathlib import Path
@@ -36,6 +37,7 @@ _PATIENCE = 10.0
 """Seconds for all answers, which need nobody else."""
 _MAX_FILES = 64
 """Configs whose first words are kept; the one that was longest not written goes first."""
+_NAME = re.compile(r"[0-9a-f]{32}")
 
 logger = logging.getLogger(__name__)
 
@@ -235,9 +237,14 @@ def _written(path: Path, content: bytes) -> None:
     _prune(path.parent)
 
 
+def _is_ours(file: Path) -> bool:
+    """Whether it is named as we name them: somebody may keep a folder of that name for something else."""
+    return _NAME.fullmatch(file.name) is not None
+
+
 def _prune(folder: Path) -> None:
     """Let go of what has not been written for longest, where there is too much."""
     with contextlib.suppress(OSError):
-        files = sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime)
+        files = sorted(filter(_is_ours, folder.iterdir()), key=lambda file: file.stat().st_mtime)
         for file in files[:-_MAX_FILES]:
             file.unlink(missing_ok=True)

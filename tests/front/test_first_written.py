@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -170,3 +171,17 @@ async def test_whatever_keeps_it_from_being_kept_ends_nothing(tmp_path: Path, mo
     path = words_path(str(file), environ)
     assert path is not None
     assert not path.exists()
+
+
+def test_of_what_others_keep_in_a_folder_of_that_name_nothing_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(first_written, "_MAX_FILES", 2)
+    foreign = [tmp_path / name for name in ("notes.txt", "x" * 32, "0" * 31, ".0")]
+    own = [tmp_path / f"{number:032x}" for number in range(4)]
+    for at, path in enumerate([*foreign, *own]):
+        path.touch()
+        os.utime(path, (at, at))
+
+    first_written._prune(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted([*foreign, *own[2:]])
