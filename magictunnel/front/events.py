@@ -7,17 +7,18 @@ from typing import Any, NamedTuple
 
 from mcp.server.streamable_http import EventCallback, EventMessage, EventStore
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-from mcp_types import JSONRPCMessage, JSONRPCResponse
+from mcp_types import JSONRPCError, JSONRPCMessage, JSONRPCResponse
 
 from magictunnel.front.exchange import forgetful
 
 MAX_EVENTS = 256
 """Messages that are kept of one session."""
 MAX_SIZE = 16 * 1024 * 1024
-"""Characters of results that are kept of one session, roughly."""
+"""Characters of texts in what is kept of one session."""
 
 
 class _Event(NamedTuple):
+    number: int
     id: str
     stream: str
     message: JSONRPCMessage | None
@@ -36,7 +37,7 @@ class Events(EventStore):
     async def store_event(self, stream_id: str, message: JSONRPCMessage | None) -> str:
         """See `EventStore.store_event`."""
         self._count += 1
-        event = _Event(f"{self._prefix}-{self._count}", stream_id, message, _size(message))
+        event = _Event(self._count, f"{self._prefix}-{self._count}", stream_id, message, _size(message))
         self._events.append(event)
         self._size += event.size
         while len(self._events) > MAX_EVENTS or (self._size > MAX_SIZE and len(self._events) > 1):
@@ -44,16 +45,20 @@ class Events(EventStore):
         return event.id
 
     async def replay_events_after(self, last_event_id: str, send_callback: EventCallback) -> str | None:
-        """See `EventStore.replay_events_after`. What is not kept any more cannot be taken up."""
-        events = tuple(self._events)
-        known = next((number for number, event in enumerate(events) if event.id == last_event_id), None)
+        """See `EventStore.replay_events_after`. What is not kept any more cannot be taken up.
+
+        What comes while a client reads is among it: the SDK has nobody else to give that to.
+        """
+        known = next((event for event in self._events if event.id == last_event_id), None)
         if known is None:
             return None
-        stream = events[known].stream
-        for event in events[known + 1 :]:
-            if event.stream == stream and event.message is not None:
-                await send_callback(EventMessage(event.message, event.id))
-        return stream
+        last = known.number
+        while later := [event for event in self._events if event.number > last]:
+            for event in later:
+                last = event.number
+                if event.stream == known.stream and event.message is not None:
+                    await send_callback(EventMessage(event.message, event.id))
+        return known.stream
 
 
 class SessionManager(StreamableHTTPSessionManager):
@@ -74,9 +79,21 @@ class SessionManager(StreamableHTTPSessionManager):
 
 
 def _size(message: JSONRPCMessage | None) -> int:
-    """Characters of the texts and blobs in a result: what makes one large."""
-    if not isinstance(message, JSONRPCResponse):
-        return 0
-    parts: list[Any] = [message.result.get(key) for key in ("content", "contents")]
-    blocks = [block for part in parts if isinstance(part, list) for block in part if isinstance(block, dict)]
-    return sum(len(value) for block in blocks for value in block.values() if isinstance(value, str))
+    """Characters of all its texts: what makes one large."""
+    size, inner = 0, [_content(message)]
+    for one in inner:  # which grows meanwhile
+        if isinstance(one, str):
+            size += len(one)
+        elif isinstance(one, dict):
+            inner += (*one, *one.values())
+        elif isinstance(one, list):
+            inner += one
+    return size
+
+
+def _content(message: JSONRPCMessage | None) -> Any:
+    if isinstance(message, JSONRPCResponse):
+        return message.result
+    if isinstance(message, JSONRPCError):
+        return [message.error.message, message.error.data]
+    return message.params if message else None

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 from mcp.server.streamable_http import EventMessage
-from mcp_types import JSONRPCMessage, JSONRPCNotification, JSONRPCResponse
+from mcp_types import (
+    ErrorData,
+    JSONRPCError,
+    JSONRPCMessage,
+    JSONRPCNotification,
+    JSONRPCRequest,
+    JSONRPCResponse,
+)
 
 from magictunnel.front import events
 from magictunnel.front.events import Events
@@ -73,3 +80,41 @@ async def test_large_results_push_out_older_messages_but_never_themselves(monkey
     assert (await replayed(kept, whole))[0] == "1"
     await kept.store_event("1", note(4))
     assert await replayed(kept, whole) == (None, [], [])
+
+
+async def test_what_comes_while_a_stream_is_taken_up_is_part_of_it() -> None:
+    kept = Events()
+    first = await kept.store_event("1", None)
+    await kept.store_event("1", note(0))
+    found: list[JSONRPCMessage] = []
+
+    async def take(event: EventMessage) -> None:
+        found.append(event.message)
+        if len(found) < 3:
+            await kept.store_event("1", note(len(found)))
+            await kept.store_event("2", note(99))
+
+    assert await kept.replay_events_after(first, take) == "1"
+    assert found == [note(0), note(1), note(2)]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        JSONRPCResponse(jsonrpc="2.0", id=1, result={"structuredContent": {"deep": [{"x": "x" * 1_000}]}}),
+        JSONRPCResponse(jsonrpc="2.0", id=1, result={"content": [{"resource": {"blob": "x" * 1_000}}]}),
+        JSONRPCResponse(jsonrpc="2.0", id=1, result={"messages": [{"content": {"text": "x" * 1_000}}]}),
+        JSONRPCNotification(jsonrpc="2.0", method="x", params={"data": ["x" * 1_000]}),
+        JSONRPCRequest(jsonrpc="2.0", id=1, method="x", params={"x" * 1_000: 1}),
+        JSONRPCError(jsonrpc="2.0", id=1, error=ErrorData(code=1, message="x", data={"x": "x" * 1_000})),
+        JSONRPCError(jsonrpc="2.0", id=1, error=ErrorData(code=1, message="x" * 1_000)),
+    ],
+)
+async def test_all_that_is_large_counts(message: JSONRPCMessage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "MAX_SIZE", 1_500)
+    kept = Events()
+    ids = [await kept.store_event("1", message) for _ in range(3)]
+
+    assert (await replayed(kept, ids[0]))[0] is None
+    assert (await replayed(kept, ids[1]))[0] is None
+    assert await replayed(kept, ids[2]) == ("1", [], [])
