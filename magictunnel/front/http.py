@@ -137,6 +137,7 @@ async def serve_http(
             try:
                 await anyio.sleep_forever()
             finally:
+                server.handlers.streams.close()  # while there is somebody to say so
                 web.should_exit = True
 
         tasks.start_soon(stop_when_cancelled)

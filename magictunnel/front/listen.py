@@ -125,7 +125,7 @@ class Streams:
 
     async def _make_up(self, stream: Stream) -> None:
         for method in sorted(self.owed & stream.methods):
-            self.owed.remove(method)
+            self.owed.discard(method)
             await stream.tell(method, {})
 
     def close(self) -> None:

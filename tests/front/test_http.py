@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,7 +17,7 @@ from magictunnel.errors import ConfigError
 from magictunnel.front.http import MAX_BODY, listen_on, serve_http
 from magictunnel.front.server import FrontServer
 from tests.support.front import PlayedSource
-from tests.support.raw import HANDSHAKE
+from tests.support.raw import HANDSHAKE, STATELESS, VERSION_KEY
 from tests.support.rawclient import raw_client
 from tests.support.world import ERAS
 
@@ -153,6 +154,35 @@ async def test_we_end_in_time_whoever_is_connected() -> None:
 
     with pytest.raises(OSError, match="connect"):
         await anyio.connect_tcp("127.0.0.1", port)
+
+
+async def test_whoever_listens_is_told_that_we_end() -> None:
+    listener = listen_on("127.0.0.1", 0)
+    port = listener.getsockname()[1]
+    told: list[str] = []
+
+    async def listen(*, task_status: anyio.abc.TaskStatus[None]) -> None:
+        meta = {VERSION_KEY: STATELESS, "io.modelcontextprotocol/clientCapabilities": {}}
+        params = {"notifications": {"toolsListChanged": True}, "_meta": meta}
+        asked = {"jsonrpc": "2.0", "id": 5, "method": "subscriptions/listen", "params": params}
+        headers = {"mcp-protocol-version": STATELESS, "mcp-method": "subscriptions/listen"}
+        async with client(port) as http, http.stream("POST", "/mcp", json=asked, headers=headers) as response:
+            async for line in response.aiter_lines():
+                if line.startswith("data:") and line[5:].strip():
+                    told.append(line[5:])
+                    if len(told) == 1:
+                        task_status.started()
+
+    with anyio.fail_after(PATIENCE):
+        async with anyio.create_task_group() as clients, anyio.create_task_group() as tasks:
+            tasks.start_soon(serve_http, FrontServer(PlayedSource()), listener)
+            await clients.start(listen)
+            tasks.cancel_scope.cancel()
+
+    acknowledged, ended = map(json.loads, told)
+    assert acknowledged["method"] == "notifications/subscriptions/acknowledged"
+    assert ended["id"] == 5
+    assert "result" in ended
 
 
 async def hold_open(port: int, path: str, *, task_status: anyio.abc.TaskStatus[None]) -> None:
