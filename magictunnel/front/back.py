@@ -16,6 +16,7 @@ from magictunnel.errors import AnswerError, CannotAsk
 from magictunnel.front.inbound import Inbound
 from magictunnel.front.outbox import Outbox, Tasks
 from magictunnel.wire.caller import Caller, progress_token
+from magictunnel.wire.codec import writable
 
 PROGRESS = "notifications/progress"
 LOG = "notifications/message"
@@ -127,7 +128,11 @@ async def asked(channel: Outbound, method: str, params: Json) -> Json:
         AnswerError: its own error.
     """
     try:
-        return await channel.send_raw_request(method, params)
+        question = writable(params)
+    except ValueError as error:
+        raise CannotAsk(method, str(error)) from None
+    try:
+        return await channel.send_raw_request(method, question)
     except NoBackChannelError:
         raise CannotAsk(method, "the client keeps no channel open on which it could be asked") from None
     except MCPError as error:

@@ -44,8 +44,9 @@ class Carried:
             self._carrier.add_done_callback(self._not_taken)
 
     def client_gone(self) -> None:
-        """Its client waits for it no more. What was handed over, the SDK ends."""
-        if not self.is_handed_over:
+        """Its client waits for it no more. What the SDK has taken, it ends."""
+        channel = self._channel
+        if channel is None or not channel.done() or channel.exception() is not None:
             self.give_up()
 
     def give_up(self) -> None:

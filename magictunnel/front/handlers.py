@@ -42,6 +42,7 @@ from magictunnel.front.listen import Streams
 from magictunnel.front.lists import Lists
 from magictunnel.front.pages import PAGE_SIZE
 from magictunnel.front.parking import Parked, Parking, binding_of, without_answers
+from magictunnel.front.sendable import sendable, sendable_error
 from magictunnel.front.sessions import Sessions
 from magictunnel.pipeline.call import Call, Handler
 from magictunnel.telemetry import call_id
@@ -155,17 +156,19 @@ class Handlers:
             if inbound.request_id is None:
                 return await self._notified(inbound, lambda: call_next(ctx))
             if carried := carried_by(ctx):
-                return await carried.go_on(inbound)
+                return sendable(await carried.go_on(inbound))
             if inbound.method in _OPENINGS:
                 return await self._open(inbound, lambda: call_next(ctx))
             if (answer := self.answer(inbound)) is not None:
-                return await answer
+                return sendable(await answer)
             self._source.audience.meet()
             return await call_next(ctx)
-        except MCPError:
-            raise
+        except MCPError as error:
+            if (told := sendable_error(error)) is error:
+                raise
+            raise told from error
         except Exception as error:
-            raise self._wire_error(ctx.method, error, stateless=is_stateless(ctx)) from error
+            raise sendable_error(self._wire_error(ctx.method, error, stateless=is_stateless(ctx))) from error
 
     def answer(self, inbound: Inbound) -> Awaitable[Json] | None:
         """The answer to come to a request, with an MCPError for what is refused; None: it is the SDK's to answer."""

@@ -26,6 +26,7 @@ from mcp.shared.inbound import (
 )
 from mcp_types import PROTOCOL_VERSION_META_KEY, RequestId
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
+from pydantic_core import from_json
 
 from magictunnel.catalog.model import Json
 from magictunnel.front.carried import Carried
@@ -43,6 +44,8 @@ _SEEN_SO_OFTEN = 4
 """How often within the time after which an idle session ends the SDK sees one that is in use."""
 _MANY = 1_000
 """Sessions from which on it is looked at which of them are over."""
+_DEEP = 180
+"""Levels of JSON that the SDK reads in any case."""
 _GIVEN_UP = MCPError(code=-32800, message="Request cancelled")
 """What the SDK answers a cancelled request of the handshake era with, whose stream has to end somehow."""
 
@@ -108,6 +111,8 @@ class HotRequests:
 
     def asked(self, head: Head, body: bytes) -> Asked | None:
         """The hot request in a body; None: what it is, the SDK may find out."""
+        if len(body) > 2 * _DEEP and not _is_flat(body):
+            return None
         try:
             message = loads(body)
         except ValueError:
@@ -208,6 +213,17 @@ def agrees(routing: Mapping[str, str], message: Json) -> bool:
         and method == routing.get(MCP_METHOD_HEADER)
         and (key is None or (params.get(key) == name and not name.startswith("=?")))
     )
+
+
+def _is_flat(body: bytes) -> bool:
+    """Whether the SDK can read it, which may have to carry it on: it takes fewer levels than we do."""
+    if body.count(b"{") + body.count(b"[") < _DEEP:
+        return True
+    try:
+        from_json(body)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_text(number: RequestId | None) -> bool:

@@ -11,6 +11,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from magictunnel.catalog.model import Json
+from magictunnel.wire.codec import writable
 
 MAX_UNTOLD = 1_000
 """Messages that wait for a client which does not read; the oldest is forgotten first."""
@@ -48,6 +49,11 @@ class Outbox:
 
     async def put(self, method: str, params: Json, *, once: bool = False) -> None:
         """Tell `params`; `once`: not if the very same is waiting to be told already."""
+        try:
+            params = writable(params)
+        except ValueError as error:
+            logger.warning("a client is not told of %s: %s", method, error)
+            return
         self._count += 1
         key = (method, json.dumps(params, sort_keys=True)) if once else self._count
         self._untold.setdefault(key, (method, params))

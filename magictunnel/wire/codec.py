@@ -29,6 +29,7 @@ _WORTH_KEEPING = 5_000
 _SPARSE = 64
 """Bytes of text for each value, if these are few."""
 _LARGE_NUMBER = 2.0**63
+_TOO_DEEP = "it is nested too deep"
 _ENVELOPES = 8
 """Levels of JSON that may still come around what is looked at alone."""
 
@@ -186,6 +187,32 @@ def is_writable(value: Any) -> bool:
     return True
 
 
+def writable(value: Json) -> Json:
+    """The same, as it can be sent, too, by the SDK: half a character becomes the sign for one that is missing.
+
+    Raises:
+        ValueError: it is nested too deep.
+    """
+    if is_writable(value):
+        return value
+    mended: Json = _mended(value)
+    if not is_writable(mended):
+        raise ValueError(_TOO_DEEP)
+    return mended
+
+
+def _mended(value: Any, depth: int = 0) -> Any:
+    if depth > MAX_DEPTH:
+        raise ValueError(_TOO_DEEP)
+    if isinstance(value, dict):
+        return {_mended(key): _mended(one, depth + 1) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_mended(one, depth + 1) for one in value]
+    if isinstance(value, str):
+        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return value
+
+
 def _dumps_slowly(value: Any, refused: TypeError) -> bytes:
     """What orjson refuses, unless nobody could write it."""
     if "64-bit" not in str(refused):
@@ -212,7 +239,7 @@ def _why(error: Exception) -> str:
     if "surrogate" in text:
         return "a text holds half a character (a lone surrogate)"
     if isinstance(error, RecursionError) or "ecursion" in text:
-        return "it is nested too deep"
+        return _TOO_DEEP
     return ascii(text[:200])
 
 

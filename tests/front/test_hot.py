@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +14,8 @@ import pytest
 from anyio.abc import SocketStream
 
 from magictunnel.catalog.model import Json, Kind, Listing
+from magictunnel.errors import AnswerError
+from magictunnel.front.carried import Carried
 from magictunnel.front.hot import Seen
 from magictunnel.front.http import listen_on, serve_http
 from magictunnel.front.server import FrontServer
@@ -159,6 +162,74 @@ async def test_a_call_that_was_let_go_can_be_taken_up_on_the_connection_that_it_
     assert told["result"]["content"][0]["text"] == "late"
 
 
+HALF, MENDED = "cut \ud83d", "cut \ufffd"
+
+
+def nested(levels: int) -> Any:
+    """A list in a list, so many of them."""
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("era", ["handshake", "stateless"])
+async def test_half_a_character_harms_no_stream_of_events(era: str) -> None:
+    async def handle(call: Call) -> Json:
+        await call.caller.back.tell("notifications/progress", PROGRESS | {"message": HALF})
+        return text(HALF)
+
+    async with stage(handle, era=era) as client:
+        told, answer = events(await client.call(progressToken="t"))
+
+    assert told["params"]["message"] == MENDED
+    assert answer["result"]["content"][0]["text"] == MENDED
+
+
+@pytest.mark.parametrize("era", ["handshake", "stateless"])
+async def test_what_nobody_can_write_is_an_error_and_no_stream_without_an_answer(era: str) -> None:
+    async def handle(call: Call) -> Json:
+        await call.caller.back.tell("notifications/progress", PROGRESS | {"odd": nested(300)})
+        await call.caller.back.tell("notifications/progress", PROGRESS)
+        return text("x", odd=nested(300))
+
+    async with stage(handle, era=era) as client:
+        told, answer = events(await client.call(progressToken="t"))
+
+    assert "odd" not in told["params"]
+    assert "nested too deep" in answer["error"]["message"]
+
+
+async def test_an_error_with_half_a_character_is_told() -> None:
+    async def handle(call: Call) -> Json:
+        await call.caller.back.tell("notifications/progress", PROGRESS)
+        raise AnswerError(-32000, HALF, {"more": HALF})
+
+    async with stage(handle, era="handshake") as client:
+        answer = events(await client.call(progressToken="t"))[-1]
+
+    assert answer["error"]["code"] == -32000
+    assert MENDED in answer["error"]["message"]
+    assert answer["error"]["data"] == {"more": MENDED}
+
+
+@pytest.mark.parametrize(("levels", "is_called"), [(150, True), (230, False)])
+async def test_what_the_sdk_could_not_carry_on_is_not_begun(levels: int, is_called: bool) -> None:
+    called: list[str] = []
+
+    async def handle(call: Call) -> Json:
+        called.append(call.name)
+        await call.caller.back.tell("notifications/progress", PROGRESS)
+        return text("done")
+
+    async with stage(handle, era="handshake") as client:
+        params = {"name": "a__x", "arguments": {"deep": nested(levels)}, "_meta": {"progressToken": "t"}}
+        response = await client.post("tools/call", params)
+
+    assert response.status_code == (200 if is_called else 400)
+    assert bool(called) == is_called
+
+
 async def test_a_question_reaches_the_client_of_the_call_and_its_answer_comes_back() -> None:
     async def handle(call: Call) -> Json:
         return {"answer": await call.caller.back.ask("roots/list", {})}
@@ -198,6 +269,17 @@ class Hang:
         finally:
             self.cancelled.set()
         return {}
+
+
+async def test_a_client_that_goes_in_the_step_in_which_its_call_is_handed_over_is_waited_for_by_nobody() -> None:
+    carried = Carried(asyncio.get_running_loop().create_future)
+    carried.task = task = asyncio.get_running_loop().create_task(anyio.sleep_forever())
+    carried.hand_over()
+
+    carried.client_gone()
+    with anyio.fail_after(PATIENCE):
+        await asyncio.wait([task])
+    assert task.cancelled()
 
 
 async def test_a_session_can_cancel_its_call() -> None:

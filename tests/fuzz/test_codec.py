@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import pairwise
 from typing import Any
 
@@ -10,7 +11,18 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from magictunnel.wire.codec import MAX_DEPTH, Raw, answered_number, dumps, joined, loads, message, without
+from magictunnel.wire.codec import (
+    MAX_DEPTH,
+    Raw,
+    answered_number,
+    dumps,
+    is_writable,
+    joined,
+    loads,
+    message,
+    without,
+    writable,
+)
 from magictunnel.wire.lines import Lines, LineTooLong
 from magictunnel.wire.messages import error_line, error_of_answer, request_line, result_line
 from tests.fuzz.budget import tries
@@ -90,6 +102,50 @@ def test_a_number_is_passed_on_as_it_was_written(
 
     assert passed.endswith(f"{number}}}}}\n")
     assert json.loads(passed)["result"] == json.loads(result)
+
+
+any_text = st.text(st.characters(categories=["Cs", "Ll", "So"]), max_size=4)
+
+
+@given(st.dictionaries(any_text, values | any_text | st.lists(any_text, max_size=3), max_size=3))
+@tries(100)
+def test_half_a_character_is_one_that_is_missing_and_all_else_stays(value: dict[str, Any]) -> None:
+    told = writable(value)
+
+    assert is_writable(told)
+    if is_writable(value):
+        assert told is value
+    elif len({*map(_missing, value)}) == len(value):
+        assert told == {_missing(key): _missing(one) for key, one in value.items()}
+
+
+def _missing(value: Any) -> Any:
+    """The same with the sign for a missing character instead of each half of one."""
+    if isinstance(value, list):
+        return [_missing(one) for one in value]
+    if isinstance(value, dict):
+        return {_missing(key): _missing(one) for key, one in value.items()}
+    if not isinstance(value, str):
+        return value
+    whole = re.sub("[\ud800-\udbff][\udc00-\udfff]", lambda pair: _joined(pair[0]), value)
+    return re.sub("[\ud800-\udfff]", "\ufffd", whole)
+
+
+def _joined(pair: str) -> str:
+    return chr(0x10000 + ((ord(pair[0]) - 0xD800) << 10) + ord(pair[1]) - 0xDC00)
+
+
+@given(st.integers(1, 2_000))
+@tries(30)
+def test_what_is_nested_too_deep_for_others_is_refused(depth: int) -> None:
+    value: Any = "\ud800"
+    for _ in range(depth):
+        value = [value]
+    if depth <= 100:
+        assert is_writable(writable({"value": value}))
+    elif depth > MAX_DEPTH:
+        with pytest.raises(ValueError, match="nested too deep"):
+            writable({"value": value})
 
 
 @given(st.integers(1, 2_000))
