@@ -19,6 +19,9 @@ MAX_WAITING = 10_000
 """Lines that wait for a host which does not read what we say; the oldest are dropped first."""
 MAX_WAITING_TEXT = 4_000_000
 """Characters of them together."""
+TOGETHER = 64
+TEXT_TOGETHER = 64_000
+"""Lines, and characters, that are kept, written and dropped in one piece."""
 _PAUSE = 0.05
 """Seconds between two writes while there is much to say: many lines at once cost little more than one."""
 _LAST_WORDS = 1.0
@@ -67,7 +70,7 @@ def tell(logger: logging.Logger, message: str) -> None:
     if len(handlers) != 1 or not isinstance(ours := handlers[0], _Handler):
         logger.info("%s", message)
     elif logger.isEnabledFor(logging.INFO):
-        ours.put((time.time(), "INFO", message, ""))
+        ours.put(time.time(), "INFO", message, "")
 
 
 def flush_log(within: float = _LAST_WORDS) -> None:
@@ -78,10 +81,6 @@ def flush_log(within: float = _LAST_WORDS) -> None:
     for handler in logging.getLogger().handlers:
         if isinstance(handler, _Handler):
             handler.flush(within)
-
-
-_Line = tuple[float, str, str, str]
-"""When, which level, what, and the trace of an error on lines of its own: as much of a record as is shown."""
 
 
 class _Handler(logging.Handler):
@@ -100,7 +99,7 @@ class _Handler(logging.Handler):
         """See `logging.Handler.emit`."""
         try:
             trace = _trace(record) if record.exc_info or record.stack_info else ""
-            self.put((record.created, record.levelname, record.getMessage(), trace))
+            self.put(record.created, record.levelname, record.getMessage(), trace)
         except Exception:  # noqa: BLE001 as the standard library's handlers do
             self.handleError(record)
 
@@ -121,8 +120,10 @@ class _Writer:
         self._mask = mask
         self._write = _sink(stream)
         self._lock = threading.RLock()  # what is being collected as garbage may have something to say
-        self._waiting: deque[_Line] = deque()
-        self._size = 0
+        self._fresh: list[str] = []
+        self._packs: deque[tuple[int, str]] = deque()
+        """How many lines, and all of them in one piece."""
+        self._count = self._size = self._fresh_size = 0
         self._dropped = 0
         self._wanted = threading.Event()
         self._hurry = threading.Event()
@@ -132,66 +133,73 @@ class _Writer:
         self._second = 0
         self._clock = ""
 
-    def put(self, line: _Line) -> None:
-        """Have `line` written soon."""
+    def put(self, at: float, level: str, message: str, trace: str) -> None:
+        """Have a line written soon. `at`: seconds since the epoch; `trace`: of an error, on lines of its own."""
         with self._lock:
-            is_first = not self._waiting
-            self._waiting.append(line)
-            self._size += _size(line)
-            while len(self._waiting) > MAX_WAITING or self._size > MAX_WAITING_TEXT:
-                self._size -= _size(self._waiting.popleft())
-                self._dropped += 1
-            if self._thread is None:
+            line = self._line(at, level, message, trace)
+            is_first = not self._count
+            self._fresh.append(line)
+            self._count += 1
+            self._fresh_size += len(line)
+            if len(self._fresh) >= TOGETHER or self._fresh_size >= TEXT_TOGETHER:
+                self._pack()
+            if is_first and self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="log", daemon=True)
                 self._thread.start()
         if is_first:
             self._wanted.set()
 
+    def _pack(self) -> None:
+        """Make one of the lines of late, by who wrote them: it is another core that would have to let go of each."""
+        fresh, self._fresh = self._fresh, []
+        self._size += self._fresh_size
+        self._fresh_size = 0
+        self._packs.append((len(fresh), "".join(fresh)))
+        while self._count > MAX_WAITING or self._size > MAX_WAITING_TEXT:
+            count, text = self._packs.popleft()
+            self._count -= count
+            self._size -= len(text)
+            self._dropped += count
+
     def flush(self, within: float) -> None:
         """Wait until nothing is left to be written, for `within` seconds at most."""
         self._hurry.set()
         with self._done:
-            self._done.wait_for(lambda: not (self._waiting or self._is_writing), within)
+            self._done.wait_for(lambda: not (self._count or self._dropped or self._is_writing), within)
         self._hurry.clear()
 
     def _run(self) -> None:
         while True:
             self._wanted.wait()
             self._wanted.clear()
-            lines, dropped = self._taken()
+            text = self._taken()
             with suppress(Exception):  # whoever read what we say has gone, and nobody is left to be told so
-                self._write(self._text(lines, dropped))
+                self._write(self._mask(text))
             with self._done:
                 self._is_writing = False
                 self._done.notify_all()
             self._hurry.wait(_PAUSE)
 
-    def _taken(self) -> tuple[deque[_Line], int]:
+    def _taken(self) -> str:
+        """All that waits, in one piece."""
         with self._lock:
-            taken = self._waiting, self._dropped
-            self._waiting, self._size, self._dropped = deque(), 0, 0
+            self._pack()
+            texts = [text for _, text in self._packs]
+            if self._dropped:
+                said = f"{self._dropped} line(s) are missing here: they were not read in time"
+                texts.insert(0, self._line(time.time(), "WARNING", said, ""))
+            self._packs.clear()
+            self._count = self._size = self._dropped = 0
             self._is_writing = True
-        return taken
+        return "".join(texts)
 
-    def _text(self, lines: deque[_Line], dropped: int) -> str:
-        """All of them in one piece, without anything in it that must not be seen."""
-        shown = [self._shown(line) for line in lines]
-        if dropped:
-            said = f"{dropped} line(s) are missing here: they were not read in time"
-            shown.insert(0, self._shown((lines[0][0] if lines else time.time(), "WARNING", said, "")))
-        return self._mask("".join(shown))
-
-    def _shown(self, line: _Line) -> str:
-        at, level, message, trace = line
-        if int(at) != self._second:
+    def _line(self, at: float, level: str, message: str, trace: str) -> str:
+        if not self._second <= at < self._second + 1:
             self._second = int(at)
             self._clock = time.strftime("%H:%M:%S", time.localtime(at))
-        head = printable(f"{self._clock} {level:<7} {message}", keep="")
-        return f"{head}\n{trace}\n" if trace else f"{head}\n"
-
-
-def _size(line: _Line) -> int:
-    return len(line[2]) + len(line[3])
+        if not message.isprintable():
+            message = printable(message, keep="")
+        return f"{self._clock} {level:<7} {message}\n{trace}\n" if trace else f"{self._clock} {level:<7} {message}\n"
 
 
 def _sink(stream: TextIO) -> Callable[[str], None]:
