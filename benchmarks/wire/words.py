@@ -42,15 +42,15 @@ the pipeline does for others. What it took instead:
 - On a pipe, what is written within 100 microseconds of something else waits for the end of the step of the event
   loop.
 - Results below 1,000 bytes in which no number could be written in two ways, those below 5,000 bytes in which anything
-  has to be changed (for stateless clients: all), and those with a link that has to lead elsewhere, are written anew. What
-  they mean stays; white space, escapes and the spelling of numbers may change (`-0` to `0`, and in the latter two `1e2`
-  to `100.0`).
+  has to be changed (for stateless clients: all), and those with a link that has to lead elsewhere, are written anew.
+  What they mean stays; white space, escapes and the spelling of numbers may change (`-0` to `0`, and in the latter two
+  `1e2` to `100.0`).
 - Garbage is looked for less often (every 5,000 objects), so memory that only a look can free is freed later.
 - Blocks of memory below 4 MB are not given back at once: after large results some 3 to 8 MB more are held.
 - Servers over HTTP+SSE or behind an HTTP proxy are spoken to over the SDK's own transports, at their price; on Windows
   everybody is, in front and behind.
-- `MAGICTUNNEL_WIRE=sdk` puts the SDK's transports back everywhere but in front of several workers, and there are no first
-  words then.
+- `MAGICTUNNEL_WIRE=sdk` puts the SDK's transports back everywhere but in front of several workers, and there are no
+  first words then.
 
 ## How to repeat it
 
