@@ -36,7 +36,7 @@ the pipeline does for others. What it took instead:
   or after a second in the handshake era. A client whose connection breaks sooner than that cannot fetch its answer
   later: it was sent no event id.
 - Log lines are written by a thread of their own, up to 50 ms later. A process that is killed (`kill -9`) does not say
-  its last ones.
+  its last ones, and where nobody reads them the oldest are dropped, 64 at a time.
 - After progress or a log message an answer waits 2 ms, since the TypeScript SDK drops news that it reads together
   with it.
 - On a pipe, what is written within 100 microseconds of something else waits for the end of the step of the event
@@ -45,6 +45,8 @@ the pipeline does for others. What it took instead:
   has to be changed (for stateless clients: all), and those with a link that has to lead elsewhere, are written anew.
   What they mean stays; white space, escapes and the spelling of numbers may change (`-0` to `0`, and in the latter two
   `1e2` to `100.0`).
+- Where the SDK sends an answer (one that takes long, or has something told before it, over HTTP), half a character in
+  it (a lone surrogate, which some servers write) becomes the sign for one that is missing; elsewhere it passes.
 - Garbage is looked for less often (every 5,000 objects), so memory that only a look can free is freed later.
 - Blocks of memory below 4 MB are not given back at once: after large results some 3 to 8 MB more are held.
 - Servers over HTTP+SSE or behind an HTTP proxy are spoken to over the SDK's own transports, at their price; on Windows
