@@ -29,9 +29,6 @@ from magictunnel.wire.base import Wire
 from magictunnel.wire.begun import Begun
 from magictunnel.wire.caller import Caller
 
-CANCEL_TIMEOUT = 5.0
-"""Seconds that a server may take to accept word of a cancelled call."""
-
 
 class Sending:
     """One request under way."""
@@ -100,7 +97,7 @@ class Exchanges:
 
     async def send(self, method: str, params: Json, caller: Caller, number: int = 0) -> Json:
         """One exchange, under a number of its own. See `Link.request` for what it raises."""
-        if self._wire.is_closed or self.doom:
+        if self._wire.is_closed or self._wire.is_ending or self.doom:
             raise BackendUnavailable(self._name, "its connection has just ended", hint="it is being started again")
         number = number or next(self._numbers)
         is_ours = caller is US
@@ -231,10 +228,9 @@ class Exchanges:
                 self._tasks.start_soon(self._tell_cancel, number)
 
     async def _tell_cancel(self, number: int) -> None:
-        """None waits for another: each may hold a connection until it is told."""
-        with anyio.move_on_after(CANCEL_TIMEOUT):
-            params = {"requestId": number, "reason": "the call was cancelled, or took too long"}
-            await self._wire.notify("notifications/cancelled", params)
+        """None waits for another, where the wire can: each may hold a connection until it is told."""
+        params = {"requestId": number, "reason": "the call was cancelled, or took too long"}
+        await self._wire.notify("notifications/cancelled", params)
         if number in self._given_up:
             await self._until_read(number)
 
