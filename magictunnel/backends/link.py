@@ -120,7 +120,7 @@ class McpLink:
     def start(self, opened: Opened) -> None:
         """Take over what the session has negotiated, and begin to listen."""
         # Not before: of a connection that is given up for one in the other era, nobody is to hear that it ended.
-        self._wire.on_closed = self._closed
+        self._wire.on_closed, self._wire.on_ending = self._closed, self._unfit
         if self._wire.is_closed:
             self._closed()
         self._exchanges.start(opened.version)
@@ -271,5 +271,8 @@ class McpLink:
         self._wake.set()
 
     def _closed(self) -> None:
-        self._terms.unfit("the connection was closed")
+        self._unfit()
         self._wake_up()
+
+    def _unfit(self) -> None:
+        self._terms.unfit("the connection was closed")

@@ -36,11 +36,14 @@ class Wire(ABC):
     has_process: bool = False
     """Whether another connection like it would start another process, although it is not a pipe."""
     is_closed: bool = False
+    is_ending: bool = False
+    """It takes no more requests; what was sent may still be answered."""
     late_answers: int = 0
     """Answers that came when nobody waited for them any more, and were dropped."""
     heard: int = 0
     """Messages that came from the server."""
     on_closed: Callable[[], None] | None = None
+    on_ending: Callable[[], None] | None = None
     on_let_go: Callable[[Number], Awaitable[None]] | None = None
     """Told that a server has closed the stream of a request, and will answer it on another."""
     on_told: Callable[[str, Json, Number], Awaitable[None] | None] | None = None
@@ -97,6 +100,12 @@ class Wire(ABC):
         """Something could not be written where nobody waits to hear of it."""
         if self.on_lost is not None:
             self.on_lost(what)
+
+    def ending(self) -> None:
+        """The connection is about to be over: what comes from now on is for the next one."""
+        self.is_ending = True
+        if self.on_ending is not None:
+            self.on_ending()
 
     def closed(self) -> None:
         """The connection is over; told once."""

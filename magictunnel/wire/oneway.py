@@ -82,6 +82,7 @@ async def _receive(
             evidence.broke = f"its stream of answers cannot be read: {error}"
         except httpx2.HTTPError as error:
             logger.debug("the stream of answers broke: %s", error)
+        wire.ending()
         with anyio.move_on_after(_LAST_POSTS):
             await client.until_quiet(lambda: wire.waiting)
 
