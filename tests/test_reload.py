@@ -343,7 +343,7 @@ async def test_it_ends_soon_when_it_is_cancelled(
     async with watched(tmp_path, caplog):
         ended = anyio.current_time()
 
-    assert anyio.current_time() - ended < 1.0
+    assert anyio.current_time() - ended < 4.0  # the thread that watches looks up every five
 
 
 # --- in words

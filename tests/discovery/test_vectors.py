@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import struct
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -330,11 +329,16 @@ async def test_a_hostile_entry_does_no_harm() -> None:
 def test_a_plan_is_made_anew_only_where_entries_have_changed() -> None:
     many = [tool(f"t{number}", "words " * 500) for number in range(2_000)]
     before = planned(many, Plan())
-    started = time.perf_counter()
-    same = planned([tool(entry.original, entry.definition["description"]) for entry in many], before)
+    changed = [
+        tool("t0", "other words"),
+        *(tool(entry.original, entry.definition["description"]) for entry in many[1:]),
+    ]
+    after = planned(changed, before)
 
-    assert time.perf_counter() - started < 0.5
-    assert (same.digests, same.keys) == (before.digests, before.keys)
+    digests = [(after.digests[key], before.digests[key]) for key in before.digests]
+    assert [new is old for new, old in digests] == [False] + [True] * 1_999  # what is read again is another string
+    assert digests[0][0] != digests[0][1]
+    assert after.keys != before.keys
 
 
 # --- failures
@@ -504,16 +508,12 @@ def test_the_nearest_are_those_with_the_greatest_cosines_in_their_order(count: i
     assert list(nearest(cosines, count)) == expected
 
 
-def test_fifty_thousand_are_compared_in_a_moment() -> None:
+def test_the_nearest_of_fifty_thousand_are_found() -> None:
     dice = np.random.default_rng(1)
     matrix = Matrix(384, [str(number) for number in range(50_000)])
     matrix._values[:] = dice.standard_normal(matrix._values.shape, np.float32)
     matrix._is_filled[:] = True
-    query = dice.standard_normal(384, np.float32).tobytes()
+    query = dice.standard_normal(384, np.float32)
+    expected = np.argsort(-(matrix._values @ query), kind="stable")[:60]
 
-    def once() -> float:
-        started = time.perf_counter()
-        list(nearest(matrix.cosines(query), 60))
-        return time.perf_counter() - started
-
-    assert min(once() for _ in range(10)) < 0.05
+    assert list(nearest(matrix.cosines(query.tobytes()), 60)) == expected.tolist()
