@@ -25,7 +25,7 @@ pytestmark = pytest.mark.anyio
 CALLERS = 100
 ROUNDS = int(os.environ.get("MAGICTUNNEL_ROUNDS", "0"))
 """Calls that each caller makes, one after the other; 0: MANY where they are cheap, FEW elsewhere."""
-MANY, FEW = 50, 5
+MANY, FEW = 20, 5
 PER_CALL = 0.1
 """Seconds that a call may take, on average, where all callers call at once."""
 ROOT = Path(__file__).parents[2]
