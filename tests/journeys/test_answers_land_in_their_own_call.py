@@ -23,9 +23,8 @@ from tests.support.world import CLIENT_MODE, PATIENCE, World, world
 pytestmark = pytest.mark.anyio
 
 CALLERS = 100
-ROUNDS = int(os.environ.get("MAGICTUNNEL_ROUNDS", "0"))
-"""Calls that each caller makes, one after the other; 0: MANY where they are cheap, FEW elsewhere."""
-MANY, FEW = 20, 5
+ROUNDS = int(os.environ.get("MAGICTUNNEL_ROUNDS", "5"))
+"""Calls that each caller makes, one after the other."""
 PER_CALL = 0.1
 """Seconds that a call may take, on average, where all callers call at once."""
 ROOT = Path(__file__).parents[2]
@@ -102,15 +101,14 @@ async def seated(w: World, person: Person, era: str) -> AsyncIterator[Client]:
     ],
 )
 async def test_a_hundred_at_once(client_era: str, over: str, server_era: str) -> None:
-    rounds = ROUNDS or (MANY if over == "stdio" else FEW)
     people = [Person(number) for number in range(CALLERS)]
-    with anyio.fail_after(PATIENCE + CALLERS * rounds * PER_CALL):
+    with anyio.fail_after(PATIENCE + CALLERS * ROUNDS * PER_CALL):
         async with AsyncExitStack() as stack:
             w = await stack.enter_async_context(behind(over, server_era))
             clients = [await stack.enter_async_context(seated(w, person, client_era)) for person in people]
             async with anyio.create_task_group() as tasks:
                 for person, client in zip(people, clients, strict=True):
-                    tasks.start_soon(person.calls, client, rounds)
+                    tasks.start_soon(person.calls, client, ROUNDS)
 
 
 async def both_ask(w: World) -> list[Any]:
