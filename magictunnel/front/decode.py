@@ -48,7 +48,7 @@ def stateless_caller(params: Json) -> Caller:
         pipe.get(),
         True,
         capabilities if isinstance(capabilities, dict) else {},
-        level if level in LEVELS else None,
+        level if level is not None and level in LEVELS else None,
     )
 
 

@@ -36,6 +36,8 @@ _ENVELOPES = 8
 _TO_SHAPE = bytes(48 if 48 <= byte < 58 else 46 if byte in b".eE" else 32 for byte in range(256))
 """Digits become 0, what may stand between those of a number becomes a dot, and all else a space."""
 _LONG_NUMBER = b"0" * 19
+_STEP, _TWO_DIGITS = 9, b"00"
+"""Of so many bytes one is looked at first: a long number holds at least two of these, one after the other."""
 _FRACTION, _VERSION = b"0.", b'"2.0"'
 _ID = rb'(-?(?:0|[1-9][0-9]{0,17})|"[ !#-\[\]-~]{0,255}")'
 _QUOTE, _ZERO = b'"0'
@@ -73,7 +75,8 @@ def without(value: Json, key: str) -> Json:
     """
     if key not in value:
         return value
-    rest = {name: one for name, one in value.items() if name != key}
+    rest = value.copy()
+    del rest[key]
     if not _is_worth_keeping(value) or not rest or value.tail != b"}":
         return rest
     with suppress(ValueError):  # what cannot be written is told by who tries to send it
@@ -111,8 +114,7 @@ def _loaded(text: Text, on_no_number: Callable[[str], float]) -> Any:
     """`on_no_number`: told of `NaN` and such, which some write although JSON has no such numbers."""
     try:
         value = orjson.loads(text)
-        is_small = len(text) < _LONG
-        if (is_small and _LONG_NUMBER not in bytes(text).translate(_TO_SHAPE)) or _is_exact(value, text):
+        if _is_exact(value, text):
             return value
     except orjson.JSONDecodeError:
         pass  # is it wrong, or only more than orjson takes?
@@ -149,7 +151,8 @@ def _has_no_large_float(value: Any, most: int) -> bool | None:
 def _has_long_number(text: Text) -> bool:
     """Whether there may be an integer in it that orjson makes a float of. A large text is not copied whole for it."""
     if len(text) <= _LARGE:
-        return _LONG_NUMBER in bytes(text).translate(_TO_SHAPE)
+        sample = bytes(text[::_STEP]).translate(_TO_SHAPE)
+        return _TWO_DIGITS in sample and _LONG_NUMBER in bytes(text).translate(_TO_SHAPE)
     pieces = (text[at : at + _LARGE + len(_LONG_NUMBER)] for at in range(0, len(text), _LARGE))
     return any(_LONG_NUMBER in bytes(piece).translate(_TO_SHAPE) for piece in pieces)
 
@@ -251,7 +254,7 @@ def message(line: bytes) -> Json:
         ValueError: it is no JSON object.
     """
     if len(line) < _LONG and (value := _read_at_a_glance(line)) is not None:
-        return _object(value)
+        return value
     number, start, end = _answered(line)
     if not number:
         return _object(loads(line))
@@ -266,15 +269,25 @@ def message(line: bytes) -> Json:
     return {"jsonrpc": "2.0", "id": known, "result": Raw(result, text[:-1]) if is_one_line else result}
 
 
-def _read_at_a_glance(line: bytes) -> Any:
-    """The value of a short text in which no number can be written in two ways; None: it may hold one, or is no JSON."""
-    shape = line.translate(_TO_SHAPE)
-    if shape.count(_FRACTION) > line.count(_VERSION) or _LONG_NUMBER in shape:
-        return None
+def _read_at_a_glance(line: bytes) -> Json | None:
+    """The message that a short text is, if none of its numbers needs to know how it is written; None: maybe one does,
+    or it is none.
+    """
     try:
-        return orjson.loads(line)
+        value = orjson.loads(line)
     except orjson.JSONDecodeError:
         return None
+    if type(value) is not dict or _has_long_number(line) or ("result" in value and _has_fraction(line)):
+        return None
+    return value
+
+
+def _has_fraction(line: bytes) -> bool:
+    """Whether there may be a number in an answer that can be written in two ways."""
+    shape = line.translate(_TO_SHAPE)
+    if line.startswith(_BEGIN):
+        return shape.find(_FRACTION, len(_BEGIN)) >= 0
+    return shape.count(_FRACTION) > line.count(_VERSION)
 
 
 def _answered(line: bytes) -> tuple[bytes, int, int]:

@@ -104,6 +104,16 @@ def test_a_number_is_passed_on_as_it_was_written(
     assert json.loads(passed)["result"] == json.loads(result)
 
 
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(2 * 10**19, 10**20) | st.integers(), st.booleans())
+@tries(150)
+def test_a_long_number_stays_whole_wherever_it_stands(before: int, after: int, number: int, is_answer: bool) -> None:
+    members = {"a": "x" * before, "n": [number], "z": "x" * after}
+    whole = {"jsonrpc": "2.0", "id": 1} | ({"result": members} if is_answer else {"method": "m", "params": members})
+
+    assert message(json.dumps(whole).encode()) == whole
+    assert loads(json.dumps(whole).encode()) == whole
+
+
 any_text = st.text(st.characters(categories=["Cs", "Ll", "So"]), max_size=4)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import select
 from collections.abc import Awaitable, Callable
+from time import monotonic
 from typing import Any, Protocol
 
 import httptools
@@ -16,6 +17,8 @@ MAX_HEAD = 64 * 1024
 """Bytes that may come without being part of a body: a head, what lies between chunks, what follows the last."""
 SMALL = 64 * 1024
 """Bytes of a body that go in one write with its head; of a larger one, so much at a time."""
+_JUST_NOW = 0.001
+"""Seconds after a response within which a server that has kept a connection before has not closed it."""
 _MAX_EARLY = 16
 """Responses before the response (100, 103)."""
 
@@ -71,9 +74,14 @@ class Connection(asyncio.Protocol):
         """After it, the server keeps the connection."""
         self._is_written = False
         """The request is out; before that the connection takes no other, whatever the server has answered."""
+        self._is_parsing = False
+        """The parser has been given something of this response."""
+        self._is_used_again = False
+        """It has taken a second request, so its server does keep connections."""
         self._room: asyncio.Future[None] | None = None
         self._poll: Any = None
         self.idle_since = 0.0
+        """Seconds (monotonic)."""
 
     # --- sending
 
@@ -91,9 +99,13 @@ class Connection(asyncio.Protocol):
     def begin(self, receiver: Receiver) -> None:
         """From now on what comes is for `receiver`."""
         self._receiver = receiver
-        self._head = Head()
-        self._size_of_head = self._unread = self._early = 0
-        self._has_head = self._is_over = self._is_kept = self._is_written = False
+        self._is_written = False
+        self._is_used_again = self.idle_since > 0
+        if self._is_parsing:
+            self._is_parsing = False
+            self._head = Head()
+            self._size_of_head = self._unread = self._early = 0
+            self._has_head = self._is_over = self._is_kept = False
 
     async def _send_large(self, head: bytes, body: bytes) -> None:
         try:
@@ -127,6 +139,8 @@ class Connection(asyncio.Protocol):
         """Whether a request can be sent: nobody has closed it, and nothing has come that nobody asked for."""
         if self._receiver is not None or self.is_closing:
             return False
+        if self._is_used_again and monotonic() - self.idle_since < _JUST_NOW:
+            return True
         # What has come that the event loop has not seen yet is, on an idle connection, its end.
         return self._poll is None or not self._poll.poll(0)
 
@@ -162,10 +176,10 @@ class Connection(asyncio.Protocol):
         if self._receiver is None:
             self._end(Broken("something came that nobody asked for"))
             return
-        has_begun = self._unread or self._size_of_head or self._has_head
-        if not has_begun and (found := whole(data)) is not None:
+        if not self._is_parsing and (found := whole(data)) is not None:
             self._take(self._receiver, *found)
             return
+        self._is_parsing = True
         self._unread += len(data)
         try:
             self._parser.feed_data(data)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import ipaddress
 import socket
 import ssl
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +20,7 @@ from magictunnel.wire.evidence import Evidence
 from magictunnel.wire.http1 import dial as dial_module
 from magictunnel.wire.http1 import pool as pool_module
 from magictunnel.wire.http1.address import Address
+from magictunnel.wire.http1.connection import Connection
 from magictunnel.wire.http1.dial import Info, first_to_answer, in_turns
 from magictunnel.wire.http1.head import Head
 from magictunnel.wire.http1.pool import IDLE_TIMEOUT, MAX_IDLE, Pool, Unreachable
@@ -74,6 +77,65 @@ async def test_only_so_many_are_kept() -> None:
                 for _ in range(at_once):
                     tasks.start_soon(wire.send_raw_request, "x", {})
             await stage.until(lambda: stage.open == MAX_IDLE)
+
+
+class OnePair:
+    """A connection whose other end is in hand, as a pool and whoever waits use it."""
+
+    def __init__(self) -> None:
+        ours, self.other = socket.socketpair()
+        self.ours = ours
+        self.connection = Connection(self._freed, lambda _one: None)
+        self.heard = anyio.Event()
+        self.was_fresh = False
+
+    def _freed(self, connection: Connection) -> None:
+        connection.idle_since = time.monotonic()
+
+    def on_whole(self, _head: Head, _body: bytes) -> None:
+        self.was_fresh = self.connection.is_fresh
+        self.heard.set()
+
+    def on_head(self, head: Head) -> None: ...
+
+    def on_body(self, chunk: bytes) -> None: ...
+
+    def on_end(self) -> None: ...
+
+    def on_broken(self, error: Exception | None) -> None: ...
+
+    async def asked(self, *, hangs_up: bool = False) -> bool:
+        """Have a request answered, and the end of the connection right behind; whether it seemed fit for another."""
+        self.heard = anyio.Event()
+        self.connection.send(b"", b"x", self)
+        self.other.send(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}")
+        if hangs_up:
+            self.other.close()
+        await self.heard.wait()
+        return self.was_fresh
+
+
+async def test_a_server_that_hangs_up_behind_its_answer_is_sent_nothing_more() -> None:
+    with anyio.fail_after(10):
+        pair = OnePair()
+        await asyncio.get_running_loop().create_connection(lambda: pair.connection, sock=pair.ours)
+
+        assert not await pair.asked(hangs_up=True)
+        pair.connection.close()
+
+
+async def test_a_connection_that_was_kept_before_is_used_at_once_and_looked_at_later() -> None:
+    with anyio.fail_after(10):
+        pair = OnePair()
+        await asyncio.get_running_loop().create_connection(lambda: pair.connection, sock=pair.ours)
+
+        assert await pair.asked()
+        assert await pair.asked()
+        pair.other.send(b"nobody asked for this")
+        pair.connection.idle_since -= 1
+        assert not pair.connection.is_fresh
+        pair.other.close()
+        pair.connection.close()
 
 
 async def test_all_end_with_the_wire() -> None:
