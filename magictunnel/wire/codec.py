@@ -277,17 +277,19 @@ def _read_at_a_glance(line: bytes) -> Json | None:
         value = orjson.loads(line)
     except orjson.JSONDecodeError:
         return None
-    if type(value) is not dict or _has_long_number(line) or ("result" in value and _has_fraction(line)):
+    if type(value) is not dict or not (_is_simple(line) if "result" in value else not _has_long_number(line)):
         return None
     return value
 
 
-def _has_fraction(line: bytes) -> bool:
-    """Whether there may be a number in an answer that can be written in two ways."""
+def _is_simple(line: bytes) -> bool:
+    """Whether there is no number in an answer that is long, or can be written in two ways."""
     shape = line.translate(_TO_SHAPE)
+    if _LONG_NUMBER in shape:
+        return False
     if line.startswith(_BEGIN):
-        return shape.find(_FRACTION, len(_BEGIN)) >= 0
-    return shape.count(_FRACTION) > line.count(_VERSION)
+        return shape.find(_FRACTION, len(_BEGIN)) < 0
+    return shape.count(_FRACTION) <= line.count(_VERSION)
 
 
 def _answered(line: bytes) -> tuple[bytes, int, int]:
