@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import select
 from collections.abc import Awaitable, Callable
-from time import monotonic
 from typing import Any, Protocol
 
 import httptools
@@ -17,8 +16,6 @@ MAX_HEAD = 64 * 1024
 """Bytes that may come without being part of a body: a head, what lies between chunks, what follows the last."""
 SMALL = 64 * 1024
 """Bytes of a body that go in one write with its head; of a larger one, so much at a time."""
-_JUST_NOW = 0.001
-"""Seconds after a response within which a server that has kept a connection before has not closed it."""
 _MAX_EARLY = 16
 """Responses before the response (100, 103)."""
 
@@ -76,8 +73,6 @@ class Connection(asyncio.Protocol):
         """The request is out; before that the connection takes no other, whatever the server has answered."""
         self._is_parsing = False
         """The parser has been given something of this response."""
-        self._is_used_again = False
-        """It has taken a second request, so its server does keep connections."""
         self._room: asyncio.Future[None] | None = None
         self._poll: Any = None
         self.idle_since = 0.0
@@ -100,7 +95,6 @@ class Connection(asyncio.Protocol):
         """From now on what comes is for `receiver`."""
         self._receiver = receiver
         self._is_written = False
-        self._is_used_again = self.idle_since > 0
         if self._is_parsing:
             self._is_parsing = False
             self._head = Head()
@@ -139,8 +133,6 @@ class Connection(asyncio.Protocol):
         """Whether a request can be sent: nobody has closed it, and nothing has come that nobody asked for."""
         if self._receiver is not None or self.is_closing:
             return False
-        if self._is_used_again and monotonic() - self.idle_since < _JUST_NOW:
-            return True
         # What has come that the event loop has not seen yet is, on an idle connection, its end.
         return self._poll is None or not self._poll.poll(0)
 
