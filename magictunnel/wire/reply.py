@@ -168,7 +168,7 @@ class Reply:
         """See `Receiver.on_head`."""
         self.head = head
         self.note(head)
-        if head.status != 202 and not head.is_error and head.content_type.startswith(EVENTS_TYPE):
+        if head.status < 300 and head.status != 202 and head.content_type.startswith(EVENTS_TYPE):
             self._events = EventParser(MAX_ANSWER)
         elif int(head.fields.get(b"content-length") or 0) > MAX_ANSWER:
             raise EventTooLarge

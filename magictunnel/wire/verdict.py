@@ -18,6 +18,7 @@ from mcp_types import (
 from magictunnel.catalog.model import Json
 from magictunnel.wire import codec
 from magictunnel.wire.http1.head import Head
+from magictunnel.wire.messages import error_of_answer
 from magictunnel.wire.stale import FORGOTTEN, is_stale
 
 JSON_TYPE = "application/json"
@@ -54,11 +55,10 @@ def result_of(message: Json) -> Json:
     Raises:
         MCPError: an error.
     """
-    error = message.get("error")
-    if error is None:
-        result: Json = message["result"]
-        return result
-    raise _told(error)
+    if (error := error_of_answer(message)) is not None:
+        raise error
+    result: Json = message["result"]
+    return result
 
 
 def unreadable(where: str, error: ValueError) -> MCPError:
@@ -120,12 +120,7 @@ def _error_in(body: bytes) -> MCPError | None:
         message = parsed(body)
     except ValueError:
         return None
-    error = message.get("error")
-    return _told(error) if error is not None and is_answer(message) else None
-
-
-def _told(error: Json) -> MCPError:
-    return MCPError(error["code"], error["message"], error.get("data"))
+    return error_of_answer(message) if is_answer(message) else None
 
 
 def _is_error(error: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 
 import anyio
@@ -273,6 +274,22 @@ async def test_redirects_are_followed_within_the_origin_and_remembered() -> None
         await call(wire, 2)
 
     assert [asked.target for asked in stage.requests] == ["/mcp", "/mcp/?a=b", "/mcp/?a=b"]
+
+
+async def test_what_stands_in_a_redirect_is_no_answer_whatever_it_is_called() -> None:
+    async def play(asked: Asked) -> None:
+        if asked.target == "/mcp":
+            event = {"jsonrpc": "2.0", "id": asked.message["id"], "result": {"from": "a redirect"}}
+            body = f"data: {json.dumps(event)}\n\n".encode()
+            await asked.answer(307, body, location="/mcp/", content_type="text/event-stream")
+        else:
+            await echo(asked)
+
+    async with wired(play) as (wire, stage, _):
+        assert "from" not in await call(wire, 1)
+        await call(wire, 2)
+
+    assert [asked.target for asked in stage.requests] == ["/mcp", "/mcp/", "/mcp/"]
 
 
 async def test_of_two_requests_that_are_led_away_at_once_both_arrive() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -15,7 +16,7 @@ from magictunnel.wire.evidence import Evidence
 from magictunnel.wire.reply import Ended
 from magictunnel.wire.streamable import http_wire
 from magictunnel.wire.streams import ATTEMPTS, Progress
-from magictunnel.wire.verdict import is_answer, parsed
+from magictunnel.wire.verdict import is_answer, parsed, result_of
 from tests.wire.http1.stage import Asked, played
 
 PIECES = st.sampled_from(
@@ -85,10 +86,17 @@ def test_what_counts_as_a_message_has_the_shape_of_one(fields: dict[str, Any], r
         return
 
     if is_answer(message):
-        assert isinstance(message.get("result"), dict) or isinstance(message["error"]["message"], str)
+        with suppress(MCPError):
+            assert isinstance(result_of(message), dict)
     else:
         assert isinstance(message["method"], str)
         assert isinstance(message.get("params"), dict | None)
+
+
+@pytest.mark.parametrize("odd", [{}, "", False, 0, [], {"code": "x"}])
+def test_an_error_of_any_shape_beside_a_result_is_an_error(odd: Any) -> None:
+    with pytest.raises(MCPError):
+        result_of(parsed(json.dumps({"jsonrpc": "2.0", "id": 1, "result": {}, "error": odd}).encode()))
 
 
 def test_a_notification_may_say_that_it_has_no_number() -> None:
