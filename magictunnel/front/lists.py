@@ -18,6 +18,10 @@ from magictunnel.wire.codec import Raw, dumps
 
 MAX_KEPT = 32 * 1024 * 1024
 """Bytes of answers that are kept; the one that was longest not asked for is forgotten first."""
+_BESIDE = 2_000
+"""Bytes that keeping one takes besides its text."""
+_MAX_CURSOR = 500
+"""Characters of a cursor whose page is kept: anybody can make others up, of any length."""
 
 
 class _Wanted(NamedTuple):
@@ -67,15 +71,16 @@ class Lists:
             return known
         told = self._made(catalog, wanted, caller)
         try:
-            return self._keep(wanted, Raw(told, dumps(told)[:-1]))
+            raw = Raw(told, dumps(told)[:-1])
         except ValueError:  # whoever sends it says what is wrong
             return told
+        return self._keep(wanted, raw) if cursor is None or len(cursor) <= _MAX_CURSOR else raw
 
     def _keep(self, wanted: _Wanted, told: Raw) -> Raw:
         self._kept[wanted] = told
-        self._size += len(told.text)
+        self._size += _BESIDE + len(told.text)
         while self._size > MAX_KEPT:
-            self._size -= len(self._kept.popitem(last=False)[1].text)
+            self._size -= _BESIDE + len(self._kept.popitem(last=False)[1].text)
         return told
 
     def _made(self, catalog: Catalog, wanted: _Wanted, caller: Caller) -> Json:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +14,10 @@ import pytest
 
 from magictunnel.catalog.model import Json, Kind, Listing
 from magictunnel.errors import BackendError, BackendUnavailable, BadParams, CallError, UnknownEntry
+from magictunnel.front import lists
+from magictunnel.front.lists import Lists
 from magictunnel.front.server import FrontServer
+from magictunnel.wire.caller import Caller
 from tests.support.front import Client, PlayedSource, client_of, front_of
 from tests.support.raw import tool
 from tests.support.world import ERAS
@@ -102,6 +107,20 @@ async def test_a_long_list_comes_in_pages(era: str, source: PlayedSource) -> Non
 
     assert [found["name"] for found in (*first["tools"], *second["tools"])] == ["a__x", "a__y"]
     assert "nextCursor" not in second
+
+
+@pytest.mark.parametrize("length", [1, 10_000])
+async def test_cursors_that_a_client_made_up_are_answered_and_hardly_kept(
+    length: int, source: PlayedSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lists, "MAX_KEPT", 50_000)
+    front = Lists(source.live, source.views, source.rights, {}, 1_000)
+    for position in range(200):
+        cursor = base64.urlsafe_b64encode(json.dumps([position, "x" * length]).encode()).decode()
+        told = front.answer("tools/list", {"cursor": cursor}, Caller("me"))
+        assert "nextCursor" not in told
+
+    assert sum(2_000 + len(wanted.cursor) for wanted in front._kept) < 60_000
 
 
 @pytest.mark.parametrize("era", ERAS)
