@@ -336,7 +336,8 @@ class Peer(Endpoint):
     def _cancel(self, number: Any) -> None:
         key = key_of(number)
         asked = self._in_flight.get(key) if key is not None else None
-        if asked is None:
+        if asked is None:  # what has not begun yet never will
+            self._early = deque(one for one in self._early if "id" not in one or key_of(one["id"]) != key)
             return
         asked.cancel()
         if asked.begun is not None:

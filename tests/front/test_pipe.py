@@ -125,3 +125,35 @@ async def test_an_envelope_that_is_not_in_order_is_refused_and_the_next_one_is_a
 
     codes = [answer["error"]["code"] for answer in (first, wrong, bare, again)]
     assert codes == [NO_TOOLS, UNSUPPORTED_PROTOCOL_VERSION, -32602, NO_TOOLS]
+
+
+async def test_a_call_that_is_cancelled_before_it_could_begin_never_does() -> None:
+    """As when a host that was told its first words at once writes more than it has ears for."""
+    begun: list[object] = []
+    async with piped() as it:
+        peer = it._client.peer
+        began = peer._begin
+
+        def begin(asked: Any) -> Any:
+            begun.append(asked.request_id)
+            return began(asked)
+
+        peer._begin = begin
+        about = {"protocolVersion": HANDSHAKE, "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}}
+        lines = [
+            {"id": 1, "method": "initialize", "params": about},
+            {"method": "notifications/initialized"},
+            {"id": 7, "method": "tools/call", "params": {"name": "a__x"}},
+            {"id": "8", "method": "tools/call", "params": {"name": "a__x"}},
+            {"method": "notifications/cancelled", "params": {"requestId": 7}},
+            {"method": "notifications/cancelled", "params": {"requestId": 99}},
+            {"method": "notifications/cancelled"},
+        ]
+        for line in lines:
+            peer.received(orjson.dumps({"jsonrpc": "2.0"} | line))
+        assert "result" in await it._heard.answer(1)
+        assert (await it._heard.answer("8"))["error"]["code"] == NO_TOOLS
+        assert "result" in await it.ask(9, "ping", {})
+
+    assert 7 not in begun
+    assert 7 not in it._heard._answers
