@@ -8,6 +8,7 @@ import select
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,9 +41,10 @@ class Taken(NamedTuple):
 class First:
     """One client on two descriptors that are ours alone, answered from `words` until somebody else takes over."""
 
-    def __init__(self, words: Words, reading: int, writing: int) -> None:
+    def __init__(self, words: Words, streams: tuple[int, int], wake: tuple[int, int]) -> None:
+        """`wake`: a pipe, for us alone."""
         self._talk = Talk(words)
-        self._reading, self._writing = reading, writing
+        self._reading, self._writing = streams
         self._heard: list[Heard] = []
         self._rest = bytearray()
         self._unsent = b""
@@ -50,16 +52,18 @@ class First:
         """Whether something came that is for others; then all that follows is."""
         self._is_deaf = False
         """Whether nothing more will come."""
-        self._woken, self._wake = os.pipe()
-        for fd in (reading, writing):
+        self._woken, self._wake = wake
+        for fd in streams:
             os.set_blocking(fd, False)
         self._thread = threading.Thread(target=self._run, name="first words", daemon=True)
-        self._thread.start()
+        with suppress(RuntimeError):  # there may be no more threads: then nothing is said
+            self._thread.start()
 
     def take(self) -> Taken:
         """End this, and say how far it has come. At once: nothing that a client does or leaves undone holds it up."""
         os.close(self._wake)
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
         os.close(self._woken)
         taken = Taken(self._reading, self._writing, self._heard, bytes(self._rest), self._unsent)
         del self._talk, self._heard, self._rest, self._unsent  # who started this has it for as long as we live
@@ -135,8 +139,9 @@ def begin(config: Path | None, environ: Mapping[str, str]) -> First | None:
     try:
         path = words_path(str(find_config(config, environ, Path.cwd())), environ)
         words = read_words(path) if path else None
-        if words is None or not all(map(can_be_polled, (0, 1))):
+        if words is None or not can_be_polled(0, 1):
             return None
-        return First(words, *claim_standard_streams())
+        wake = os.pipe()  # before we have the streams: nobody else could take them any more
+        return First(words, claim_standard_streams(), wake)
     except (OSError, ConfigError):
         return None

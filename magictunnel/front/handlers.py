@@ -245,10 +245,13 @@ class Handlers:
     async def idle(self) -> None:
         """Wait until no request is being answered. A request that has just been read is given a moment to begin."""
         await anyio.sleep(_A_MOMENT)
-        while self._count:
-            self._idle = self._idle or anyio.Event()
-            await self._idle.wait()
-        await anyio.sleep(_A_MOMENT)
+        is_idle = False
+        while not is_idle:
+            while self._count:
+                self._idle = self._idle or anyio.Event()
+                await self._idle.wait()
+            await anyio.sleep(_A_MOMENT)
+            is_idle = not self._count  # the end of one may be the beginning of another
 
     def enter(self) -> None:
         """A request is begun that `idle` is to wait for."""

@@ -49,7 +49,7 @@ async def serve_stdio(server: FrontServer, first: First | None = None) -> None:
     """
     pipe.set("stdio")
     taken = first.take() if first else Taken(*claim_standard_streams(), [], b"", b"")
-    is_pollable = is_ours() and all(map(can_be_polled, (taken.reading, taken.writing)))
+    is_pollable = is_ours() and can_be_polled(taken.reading, taken.writing)
     if is_pollable:
         await _serve_pipes(server, taken)
     else:

@@ -15,7 +15,12 @@ def is_ours() -> bool:
     return sys.platform != "win32" and os.environ.get(SWITCH, "").lower() != "sdk"
 
 
-def can_be_polled(fd: int) -> bool:
-    """Whether this is a pipe or a socket: files and terminals can only be waited for in a thread."""
-    mode = os.fstat(fd).st_mode
-    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+def can_be_polled(reading: int, writing: int) -> bool:
+    """Whether both are pipes or sockets: files and terminals can only be waited for in a thread.
+
+    So is a single socket for both, as inetd hands it over: event loops take what it is sent for its end.
+    """
+    ends = os.fstat(reading), os.fstat(writing)
+    if stat.S_ISSOCK(ends[0].st_mode) and os.path.samestat(*ends):
+        return False
+    return all(stat.S_ISFIFO(end.st_mode) or stat.S_ISSOCK(end.st_mode) for end in ends)

@@ -8,6 +8,7 @@ import os
 import select
 import struct
 import termios
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ class Host:
     def __init__(self, words: Words) -> None:
         reading, self.to_it = os.pipe()
         self.from_it, writing = os.pipe()
-        self.first = First(words, reading, writing)
+        self.first = First(words, (reading, writing), os.pipe())
         self._came = b""
         self._taken: Taken | None = None
 
@@ -163,3 +164,17 @@ def wait_briefly(fd: int) -> bool:
 def test_where_nothing_is_kept_nothing_is_said(tmp_path: Path) -> None:
     for store in ("off", str(tmp_path / "s.db")):
         assert begin(tmp_path / "c.json", {"MAGICTUNNEL_STORE": store}) is None
+
+
+def test_where_no_thread_can_be_started_nothing_is_said_and_all_is_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_thread: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    host = Host(plain())
+    host.say(b"anything")
+    taken = host.taken()
+
+    assert (taken.heard, taken.rest) == ([], b"")
+    assert os.read(taken.reading, 100) == b"anything\n"
+    host.close()

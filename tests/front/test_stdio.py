@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import anyio
 import pytest
 from anyio.abc import ByteReceiveStream
 
-from tests.support.raw import HANDSHAKE
+from tests.support.raw import HANDSHAKE, Script, command, text, tool
 
 pytestmark = pytest.mark.anyio
 
@@ -78,3 +80,65 @@ async def test_stdout_is_the_protocol_alone_and_the_end_of_stdin_is_ours() -> No
     for said in ("printed\n", "written to fd 1\n", "echoed by a child\n", "stdin has ''\n", "printed at the end\n"):
         assert said in talk
     assert "our client wrote no JSON-RPC: b'this is no JSON'" in talk
+
+
+SERVED = """
+import sys, anyio
+from magictunnel.config.load import load
+from magictunnel.front.server import FrontServer
+from magictunnel.front.stdio import serve_stdio
+from magictunnel.gateway import build, running
+from pathlib import Path
+
+async def main():
+    async with running(build(load(Path(sys.argv[1])))) as gateway:
+        await serve_stdio(FrontServer(gateway))
+
+anyio.run(main, backend_options={"use_uvloop": sys.argv[2] == "uvloop"})
+"""
+CALL = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "s__slow", "arguments": {}}}
+LINES = b"".join(
+    json.dumps(one).encode() + b"\n"
+    for one in (INITIALIZE, {"jsonrpc": "2.0", "method": "notifications/initialized"}, CALL)
+)
+
+
+def served(folder: Path, loop: str) -> list[str]:
+    """A gateway with one server whose tool takes longer than a moment."""
+    slow = Script(
+        name="s",
+        offers={"tools": [tool("slow")]},
+        answers={"tools/call slow": text("done")},
+        delay_on={"tools/call slow": 0.3},
+    )
+    entry, *args = command(slow, folder)
+    config = folder / "config.json"
+    config.write_text(json.dumps({"mcpServers": {"s": {"command": entry, "args": args}}, "discovery": {"mode": "off"}}))
+    return [sys.executable, "-c", SERVED, str(config), loop]
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+async def test_what_was_asked_before_the_end_of_stdin_is_answered_though_it_came_with_the_opening(
+    tmp_path: Path, loop: str
+) -> None:
+    with anyio.fail_after(PATIENCE):
+        done = await anyio.run_process(served(tmp_path, loop), input=LINES, stderr=None)
+
+    assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == [1, 2]
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+async def test_one_socket_may_be_both_our_stdin_and_our_stdout(tmp_path: Path, loop: str) -> None:
+    """As inetd and socat hand it over."""
+    ours, its = socket.socketpair()
+    with ours, its, anyio.fail_after(PATIENCE):
+        async with await anyio.open_process(served(tmp_path, loop), stdin=its, stdout=its, stderr=None) as process:
+            its.close()
+            await anyio.to_thread.run_sync(ours.sendall, LINES)
+            came = b""
+            while came.count(b"\n") < 2:
+                came += await anyio.to_thread.run_sync(ours.recv, 65_536, abandon_on_cancel=True)
+            ours.shutdown(socket.SHUT_WR)
+            assert await process.wait() == 0
+
+    assert [json.loads(line)["id"] for line in came.splitlines()] == [1, 2]
