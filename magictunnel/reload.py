@@ -92,6 +92,9 @@ class Reloader:
             logger.error("the changed config cannot be used, nothing changes: %s", error)
             self._gateway.blame(problem("", error))
             return False
+        except Exception:
+            logger.exception("the changed config could not be read, nothing changes")
+            return False
         return True
 
     async def _calm(self) -> None:
@@ -116,7 +119,7 @@ class Reloader:
     def _paths(self) -> set[Path]:
         """The files, and what they are in truth if they are links."""
         named = [Path(file) for file in self._files() if "\0" not in file]
-        return {path for file in named for path in (file.absolute(), file.resolve())}
+        return {path for file in named for path in (file.absolute(), Path(os.path.realpath(file)))}
 
     def _folders(self) -> list[Path]:
         """Where files may come."""
@@ -146,6 +149,11 @@ def _stamp(file: str) -> _Stamp:
     return seen.st_mtime_ns, seen.st_size, seen.st_ino
 
 
+def _there(folders: Iterable[Path]) -> set[Path]:
+    """Those that are there, as far as we can see."""
+    return {folder for folder in folders if os.path.isdir(folder)}
+
+
 async def _set_at_end(stop: anyio.Event) -> None:
     """Set `stop` when we are cancelled: the thread that watches is not, and would hold up our end."""
     try:
@@ -160,7 +168,7 @@ async def _looks(paths: Iterable[Path], places: Iterable[Path], stop: anyio.Even
 
     names = {str(path) for path in paths}
     beside = {str(path) for path in places}
-    folders = {folder for folder in (*places, *(path.parent for path in paths)) if folder.is_dir()}
+    folders = _there({*places, *(path.parent for path in paths)})
     options: dict[str, Any] = {"debounce": _DEBOUNCE, "step": _STEP, "recursive": False}
     options |= {"stop_event": stop, "rust_timeout": int(_LOOK * 1_000), "yield_on_timeout": True}
     options |= {"watch_filter": lambda _change, path: path in names or os.path.dirname(path) in beside}

@@ -346,6 +346,20 @@ async def test_it_ends_soon_when_it_is_cancelled(
     assert anyio.current_time() - ended < 4.0  # the thread that watches looks up every five
 
 
+@pytest.mark.parametrize("odd", ["~nobody-of-that-name/*.yaml", "loop.yaml", "loop.yaml/*.yaml", "beyond/*.yaml"])
+async def test_a_path_that_leads_nowhere_ends_nothing(
+    odd: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "loop.yaml").symlink_to(tmp_path / "loop.yaml")
+    (tmp_path / "beyond").mkdir()
+    (tmp_path / "beyond" / "x.yaml").symlink_to(tmp_path / "loop.yaml" / "x")
+    async with watched(tmp_path, caplog) as here:
+        here.file.write_text(text(a=A) + f"capabilities: [{odd!r}]\n", "utf-8")
+        await until(lambda: here.servers == ["a"])
+        here.file.write_text(text(b=B), "utf-8")
+        await until(lambda: here.servers == ["b"])
+
+
 # --- in words
 
 

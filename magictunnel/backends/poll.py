@@ -66,6 +66,6 @@ class Poller:
             with anyio.move_on_after(_PATIENCE):
                 contents = (await self._read(uri)).get("contents")
                 return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
-        except CallError as error:
+        except (CallError, RecursionError, ValueError) as error:  # it may be nested too deep
             logger.debug("%s cannot be looked at: %s", uri, error)
         return None

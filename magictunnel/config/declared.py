@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 from collections.abc import Iterable
 from itertools import islice
@@ -19,12 +20,12 @@ def capability_files(patterns: Iterable[str], folder: Path) -> tuple[str, ...]:
     """
     found: dict[str, None] = {}
     for pattern in patterns:
-        whole = str(folder / Path(pattern).expanduser())
+        whole = str(folder / os.path.expanduser(pattern))
         if not _is_glob(pattern):
             found[whole] = None
             continue
         matches = glob.iglob(whole, recursive=True)
-        files = (path for path in islice(matches, 10 * MAX_FILES) if Path(path).is_file())
+        files = (path for path in islice(matches, 10 * MAX_FILES) if os.path.isfile(path))
         found |= dict.fromkeys(sorted(islice(files, MAX_FILES)))
     return tuple(islice(found, MAX_FILES))
 
@@ -41,7 +42,7 @@ def capability_folders(patterns: Iterable[str], folder: Path) -> list[Path]:
 
 def _fixed(pattern: str) -> Path:
     """The folder of a pattern, up to where anything may stand."""
-    parts = Path(pattern).expanduser().parts
+    parts = Path(os.path.expanduser(pattern)).parts
     fixed = next((position for position, part in enumerate(parts) if _is_glob(part)), len(parts) - 1)
     return Path(*parts[:fixed])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import anyio
 import pytest
@@ -106,3 +107,16 @@ async def test_not_everything_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> N
 
         poller.forget("x:1")
         poller.follow("x:2", tasks)
+
+
+async def test_what_is_nested_too_deep_to_be_compared_is_no_news_and_ends_nothing() -> None:
+    async with polling() as (poller, server, tasks):
+        deep: Any = "x"
+        for _ in range(5_000):
+            deep = [deep]
+        server.contents["x:1"] = deep
+        poller.follow("x:1", tasks)
+        poller.follow("x:2", tasks)
+        await server.looked("x:1", 3)
+        server.contents["x:2"] = "other"
+        await until(lambda: server.told == ["x:2"])
