@@ -41,6 +41,8 @@ LimitsOf = Callable[[str, Kind | None, str], CallLimits]
 SUBSCRIBE = ("resources/subscribe", "resources/unsubscribe")
 _UNBOUNDED = frozenset({"tasks/result"})
 """Answered when the task has ended, whenever that is; its client may cancel."""
+_SOON = 2.0
+"""Seconds that a server may take, once it has begun a task, to accept that somebody wants to hear of it."""
 
 
 class Addressed(Protocol):
@@ -126,6 +128,7 @@ class Router:
                 return result
             task_id = created_task(result)
             if task_id:
+                clock.stop()  # it runs by now: an error would have its client start it once more
                 await self._started(call, owner, task_id)
             return self.outward(call, owner, result, is_task=bool(task_id) or call.kind is None)
         raise patient.abandoned or self._late(call, owner, tries, limits.timeout)
@@ -211,7 +214,7 @@ class Router:
     async def _started(self, call: Call, owner: Place, task_id: str) -> None:
         """A call has become a task: tell its session of that from now on."""
         if session := self._audience.get(call.caller.session):
-            with suppress(CallError):  # it runs by now: an error would have its client start it once more
+            with anyio.move_on_after(_SOON), suppress(CallError):
                 public = public_task(owner.backend, task_id)
                 await self._subscriptions.add(owner.backend, task(task_id), public, session, is_new=True)
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 import anyio
 import pytest
 
+from magictunnel import router as router_module
 from magictunnel.backends.base import ANY_TERMS, AtPhase, Link, Request, Terms, Topic
 from magictunnel.backends.pool import Pool
 from magictunnel.backends.states import Limits, State
@@ -715,6 +716,23 @@ def beyond(method: str, name: str, params: Json | None = None) -> Call:
 )
 async def test_a_task_in_a_result_is_told_by_the_id_that_leads_back_to_its_server(result: Json, told: Json) -> None:
     assert await Routed(Told("a", result))(call(Kind.TOOL, "a__x", BEYOND)) == told
+
+
+async def test_a_task_that_has_begun_is_told_though_its_server_never_takes_that_somebody_follows_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An error would have its client start it once more."""
+
+    async def never(*_given: object, **_more: object) -> None:
+        await anyio.sleep_forever()
+
+    monkeypatch.setattr(Subscriptions, "add", never)
+    monkeypatch.setattr(router_module, "_SOON", 0.2)
+    routed = Routed(Told("a", {"task": {"taskId": "t1"}}), timeout=0.1)
+    routed.audience.join(Caller("me", session="s1"))
+    asked = replace(call(Kind.TOOL, "a__x", BEYOND), caller=Caller("me", session="s1"))
+
+    assert await routed(asked) == {"task": {"taskId": public_task("a", "t1")}}
 
 
 @pytest.mark.parametrize("method", ["tasks/get", "tasks/cancel", "tasks/result", "tasks/update"])
