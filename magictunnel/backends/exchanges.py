@@ -73,7 +73,7 @@ class Exchanges:
         """Of calls that nobody waits for any more, until the server has read that. Over one pipe, what it asks or tells
         for these looks like that of any other call.
         """
-        self._cancels, self._abandoned = anyio.create_memory_object_stream[int](float("inf"))
+        self._is_over = False
         self.era = ""
         self.stateless = False
         self.mirrored: Mapping[str, HeaderMap] = {}
@@ -85,12 +85,10 @@ class Exchanges:
         """The session is open."""
         self.era = era
         self.stateless = era in MODERN_PROTOCOL_VERSIONS
-        self._tasks.start_soon(self._tell_cancels)
 
     def close(self) -> None:
-        """The session is over."""
-        self._cancels.close()
-        self._abandoned.close()
+        """The session is over: there is nobody left to tell."""
+        self._is_over = True
 
     def next_number(self) -> int:
         return next(self._numbers)
@@ -216,16 +214,12 @@ class Exchanges:
             self._on_drained()
 
     def _give_up(self, sending: Sending) -> None:
-        with suppress(anyio.ClosedResourceError):  # the link has ended: there is nobody left to tell
-            self._cancels.send_nowait(sending.number)
+        """Have the server told that nobody waits for it; beside whoever does not, so that a deadline is never late."""
+        if self._is_over:
+            return
         if not (sending.is_ours or self.stateless or self._wire.is_http):
             self._given_up[sending.number] = sending.caller
-
-    async def _tell_cancels(self) -> None:
-        """Tell the server of calls that nobody waits for any more; beside them, so that a deadline is never late."""
-        with suppress(anyio.ClosedResourceError):  # the link has ended
-            async for number in self._abandoned:
-                self._tasks.start_soon(self._tell_cancel, number)
+        self._tasks.start_soon(self._tell_cancel, sending.number)
 
     async def _tell_cancel(self, number: int) -> None:
         """None waits for another, where the wire can: each may hold a connection until it is told."""
