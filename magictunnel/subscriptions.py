@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -20,6 +21,9 @@ MAX_PER_CLIENT = 1_000
 """Resources and tasks that one client may follow."""
 _PATIENCE = 5.0
 """Seconds that an owner may take to accept that nobody wants to hear of something any more."""
+
+
+logger = logging.getLogger(__name__)
 
 
 class _Key(NamedTuple):
@@ -56,19 +60,52 @@ class Subscriptions:
         owner = self._owner(backend)
         key = _Key(backend, owner.line_of(caller), topic)
         async with self._turns[backend]:
-            self._make_room(topic, caller)
-            if not self._subscribers.get(key):
-                await self._follow(owner, topic, caller)
-            subscribers = {} if is_new else self._subscribers.get(key, {})
-            self._subscribers[key] = subscribers | {caller.back: _Subscriber(caller, public)}
+            try:
+                self._make_room(topic, caller)
+                if not self._subscribers.get(key):
+                    await self._follow(owner, key, caller)
+                subscribers = {} if is_new else self._subscribers.get(key, {})
+                self._subscribers[key] = subscribers | {caller.back: _Subscriber(caller, public)}
+            finally:
+                self._sweep(backend, owner)
 
     async def remove(self, backend: str, topic: Topic, caller: Caller) -> None:
         """Tell `caller` no more; the last one's owner is told so. To one that is not subscribed nothing happens."""
-        await self._remove([_Key(backend, self._owner(backend).line_of(caller), topic)], caller)
+        followed = [key for key in self._subscribers if key.backend == backend and key.topic == topic]
+        await self._remove(followed, caller)  # on whichever connection it was told until now
 
     async def drop(self, caller: Caller) -> None:
         """A client has gone."""
         await self._remove([key for key, known in self._subscribers.items() if caller.back in known], caller)
+
+    async def move(self, backend: str) -> None:
+        """Its clients have other connections to it now: each is told of what it follows on the one that it takes."""
+        with suppress(CallError):  # it has gone
+            owner = self._owner(backend)
+            followed: set[_Key] = set()
+            for key in [key for key in self._subscribers if key.backend == backend]:
+                for back in tuple(self._subscribers.get(key, {})):
+                    async with self._turns[backend]:
+                        await self._moved(owner, key, back, followed)
+
+    async def _moved(self, owner: Followed, key: _Key, back: Back, followed: set[_Key]) -> None:
+        """Move one subscriber; `followed`: what has been followed anew, to which this adds."""
+        if (one := self._subscribers.get(key, {}).get(back)) is None:
+            return
+        new = key._replace(line=owner.line_of(one.caller))
+        if new not in followed:
+            try:
+                with anyio.move_on_after(_PATIENCE):
+                    await owner.follow(key.topic, one.caller)
+            except CallError as error:
+                logger.warning("%s: it does not tell of %s any more: %s", key.backend, key.topic.name, error)
+            followed.add(new)
+        if self._subscribers.get(key, {}).pop(back, None):
+            self._subscribers.setdefault(new, {})[back] = one
+        if not self._subscribers.get(key):
+            self._subscribers.pop(key, None)
+        if not self._subscribers.get(new):  # it has gone meanwhile
+            owner.forget_soon(new.topic, new.line)
 
     def forget(self, backend: str) -> None:
         """A backend is gone, and with it all that was followed of it."""
@@ -118,7 +155,7 @@ class Subscriptions:
         del subscribers[caller.back]
         if not subscribers:
             del self._subscribers[own[0]]
-            self._owner(own[0].backend).forget_soon(own[0].topic, caller)
+            self._owner(own[0].backend).forget_soon(own[0].topic, own[0].line)
 
     def _named(self, backend: str, params: Json, is_it: bool, public: str) -> Json:
         """`params` with the name that the subscriber knows; of a sub-resource, the one that leads there."""
@@ -127,13 +164,19 @@ class Subscriptions:
         uri = params.get("uri")
         return params | {"uri": public if is_it or not isinstance(uri, str) else self._publish(backend, uri)}
 
-    async def _follow(self, owner: Followed, topic: Topic, caller: Caller) -> None:
+    async def _follow(self, owner: Followed, key: _Key, caller: Caller) -> None:
         """Have the owner tell of it; if the caller does not wait for that, nobody wants it."""
         try:
-            await owner.follow(topic, caller)
+            await owner.follow(key.topic, caller)
         except anyio.get_cancelled_exc_class():
-            owner.forget_soon(topic, caller)
+            owner.forget_soon(key.topic, key.line)
             raise
+
+    def _sweep(self, backend: str, owner: Followed) -> None:
+        """Have forgotten what nobody wants any more: whoever let go of it last may not have waited for its turn."""
+        for key in [key for key, known in self._subscribers.items() if key.backend == backend and not known]:
+            del self._subscribers[key]
+            owner.forget_soon(key.topic, key.line)
 
     async def _remove(self, keys: Iterable[_Key], caller: Caller) -> None:
         """Let go at once, and tell the owners of what nobody wants any more; one that does not answer holds up none."""
@@ -141,14 +184,14 @@ class Subscriptions:
             for key in keys:
                 subscribers = self._subscribers.get(key, {})
                 if subscribers.pop(caller.back, None) and not subscribers:
-                    tasks.start_soon(self._forget, key, caller)
+                    tasks.start_soon(self._forget, key)
 
-    async def _forget(self, key: _Key, caller: Caller) -> None:
+    async def _forget(self, key: _Key) -> None:
         with anyio.move_on_after(_PATIENCE), suppress(CallError):  # it may be gone by now
             async with self._turns[key.backend]:
-                if not self._subscribers.get(key):
-                    self._subscribers.pop(key, None)
-                    await self._owner(key.backend).forget(key.topic, caller)
+                if self._subscribers.get(key) == {}:
+                    del self._subscribers[key]
+                    await self._owner(key.backend).forget(key.topic, key.line)
 
 
 def _topic(params: Json) -> Topic:

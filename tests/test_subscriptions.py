@@ -306,3 +306,66 @@ async def test_with_a_connection_for_each_client_each_hears_what_came_on_its_own
 
         await end.all.drop(one)
         assert [link.followed for link in end.backends["a"].links] == [[], [], [X]]
+
+
+async def test_whoever_follows_on_a_connection_that_calls_would_not_take_any_more_can_let_go_of_it() -> None:
+    """As where the main connection has changed its era since."""
+    (one, back) = client("h1")
+    async with near(sharing=Sharing.PER_CLIENT) as end:
+        await end.all.add("a", X, "x:1", one)
+        await end.all.remove("a", X, Caller("another name", session="h2", back=back))
+
+        assert end.followed() == []
+        assert not end.supervisors["a"].followed
+
+
+async def test_what_is_let_go_of_while_another_subscription_hangs_is_told_when_that_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(subscriptions, "_PATIENCE", 0.02)
+    (one, _), (other, _) = client("h1"), client("h2")
+    async with near() as end, anyio.create_task_group() as tasks:
+        link = end.backends["a"].links[0]
+        follow, go_on = link.follow, anyio.Event()
+
+        async def slow(topic: Topic) -> None:
+            await go_on.wait()
+            await follow(topic)
+
+        await end.all.add("a", X, "x:1", one)
+        link.follow = slow  # type: ignore[method-assign]
+        tasks.start_soon(end.all.add, "a", PART, "x:1/part", other)
+        await anyio.wait_all_tasks_blocked()
+        await end.all.drop(one)
+        assert end.followed() == [X]
+
+        go_on.set()
+        await until(lambda: end.followed() == [PART])
+
+
+@pytest.mark.parametrize("before", [Sharing.SHARED, Sharing.PER_CLIENT])
+async def test_where_clients_come_to_share_a_server_in_another_way_each_hears_on_its_new_connection(
+    before: Sharing,
+) -> None:
+    after = Sharing.SHARED if before is Sharing.PER_CLIENT else Sharing.PER_CLIENT
+    (one, one_s), (other, other_s), (gone, gone_s) = client("h1"), client("h2"), client("h3")
+    async with near(sharing=before) as end, anyio.create_task_group() as tasks:
+        for caller in (one, other, gone):
+            await end.all.add("a", X, "x:1", caller)
+        former, backend = end.supervisors["a"], telling("a")
+        end.supervisors["a"] = Supervisor(backend, Limits(5.0, 60.0, after), lambda _name, _listing: None, news=end.all)
+        end.backends["a"] = backend
+        end.supervisors["a"].followed.take_over(former.followed)
+        await end.all.drop(gone)
+        tasks.start_soon(end.supervisors["a"].run)
+        follows = [[X]] if after is Sharing.SHARED else [[], [X], [X]]
+        await until(lambda: [link.followed for link in backend.links] == follows)
+        await until(lambda: not end.supervisors["a"].followed._moves)
+
+        for session in [""] if after is Sharing.SHARED else ["h1", "h2", "h3"]:
+            await end.updated("x:1", session=session)
+        assert (uris(one_s), uris(other_s), uris(gone_s)) == (["x:1"], ["x:1"], [])
+        await end.all.drop(one)
+        await end.all.drop(other)
+        assert end.followed() == []
+        tasks.cancel_scope.cancel()

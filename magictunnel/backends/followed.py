@@ -67,6 +67,10 @@ class Followed:
         self._on_main: set[Topic] = set()
         self._looked_at: set[str] = set()
         """Resources, by URI, whose server does not tell of them."""
+        self._moves = False
+        """What was followed while another one kept the backend is to be followed on other connections."""
+        self._are_cheap = True
+        """Whether sessions with the server are; known once it was up."""
         polls = limits.poll is not None and limits.session is Sharing.SHARED
         self._poller = Poller(limits.poll or 0.0, self._read, self._found_updated) if polls else None
 
@@ -75,11 +79,13 @@ class Followed:
         return bool(self._on_main or self._looked_at) or self._connections.sides.follows
 
     def take_over(self, other: Followed) -> None:
-        """Follow what was followed of the same backend while another one kept it, if its clients share it alike."""
+        """Follow what was followed of the same backend while another one kept it."""
+        self._moves = other._moves or self._limits.session is not other._limits.session
+        if self._moves:
+            return
         self._on_main |= other._on_main
         self._looked_at |= other._looked_at
-        if self._limits.session is other._limits.session:
-            self._connections.sides.take_over(other._connections.sides)
+        self._connections.sides.take_over(other._connections.sides)
 
     def line_of(self, caller: Caller) -> str:
         """A name for the connection on which `caller` hears of what it follows; empty for the main one."""
@@ -91,11 +97,8 @@ class Followed:
 
         Sessions with one server over HTTP are equal; over a pipe each has a process of its own.
         """
-        if side.session:
-            return side.session
-        main = self._connections.main
-        is_apart = side.era is not Era.AUTO and main is not None and not main.sessions_are_cheap
-        return side.era.value if is_apart else ""
+        is_apart = side.session or (side.era is not Era.AUTO and not self._are_cheap)
+        return side.line if is_apart else ""
 
     def neighbours(self, side: Side) -> Neighbours:
         """What a connection needs to have its news told."""
@@ -128,33 +131,39 @@ class Followed:
         await main.follow(topic)
         self._on_main.add(topic)
 
-    async def forget(self, topic: Topic, caller: Caller) -> None:
-        """Hear no more of it; on a connection that is gone there is nothing to do."""
+    async def forget(self, topic: Topic, line: str) -> None:
+        """Hear no more of it on that line (see `line_of`); on a connection that is gone there is nothing to do."""
         if self._poller is not None:
             self._poller.forget(topic.name)
         self._looked_at.discard(topic.name)
-        side = self._side_of(caller)
         with suppress(CallError):
-            if side is not None:
-                await self._connections.sides.forget(side, topic)
+            if line:
+                await self._connections.sides.forget(line, topic)
                 return
             self._on_main.discard(topic)
             if self._connections.main is not None:
                 await self._connections.main.forget(topic)
 
-    def forget_soon(self, topic: Topic, caller: Caller) -> None:
+    def forget_soon(self, topic: Topic, line: str) -> None:
         """The same, for whoever cannot wait."""
         if self._connections.tasks is not None:
-            self._connections.tasks.start_soon(self.forget, topic, caller)
+            self._connections.tasks.start_soon(self.forget, topic, line)
 
     def follow_again(self, link: Link, tasks: TaskGroup) -> None:
-        """The main connection was opened again: follow on it, and beside it, what was followed before."""
+        """The main connection is open: follow on it, and beside it, what was followed before."""
+        self._are_cheap = link.sessions_are_cheap
         for topic in self._on_main:
             tasks.start_soon(self._follow_again, link, topic)
         if self._poller is not None:
             for uri in self._looked_at:
                 self._poller.follow(uri, tasks)
         self._connections.sides.follow_again(tasks)
+        if self._moves and self._news is not None:
+            tasks.start_soon(self._move, self._news)
+
+    async def _move(self, news: News) -> None:
+        await news.move(self._connections.name)
+        self._moves = False
 
     async def _follow_again(self, link: Link, topic: Topic) -> None:
         try:

@@ -22,6 +22,10 @@ class News(Protocol):
         """The session that started a task."""
         ...
 
+    async def move(self, backend: str) -> None:
+        """Its clients share its connections in another way now: what they follow is to be followed anew."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Lined:

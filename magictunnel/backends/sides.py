@@ -45,6 +45,11 @@ class Side(NamedTuple):
     able: str = ""
     """For clients that can do just this (client capabilities as JSON); empty: whatever they can."""
 
+    @property
+    def line(self) -> str:
+        """What news on it are known by. See `Followed.line_name`."""
+        return self.session or self.era.value
+
     def __str__(self) -> str:
         whose = (
             f"for client {self.session}" if self.session else "for clients alike" if self.able else "for all clients"
@@ -142,12 +147,12 @@ class Sides:
         raise BackendUnavailable(self._backend.name, line.failure.told if line.failure else "it was closed")
 
     def close(self, session: str) -> None:
-        """End the connections of a client session."""
-        for side in [side for side in self._taken_over if side.session == session]:
-            del self._taken_over[side]
+        """End the connections of a client session; one that is just down is not opened again."""
+        for known in (self._taken_over, self._followed):
+            for side in [side for side in known if side.session == session]:
+                del known[side]
         for side, line in tuple(self._lines.items()):
             if side.session == session:
-                self._followed.pop(side, None)
                 line.end()
 
     def end(self) -> list[Line]:
@@ -179,16 +184,19 @@ class Sides:
         await (await self.get(side, tasks)).follow(topic)
         self._followed.setdefault(side, set()).add(topic)
 
-    async def forget(self, side: Side, topic: Topic) -> None:
-        """Hear no more of it; on a connection that is gone there is nothing to do."""
-        followed = self._followed.get(side, set())
-        followed.discard(topic)
-        self._taken_over.get(side, set()).discard(topic)
-        if not followed:
-            self._followed.pop(side, None)
-        line = self._lines.get(side)
-        if line and line.link:
-            await line.link.forget(topic)
+    async def forget(self, name: str, topic: Topic) -> None:
+        """Hear no more of it on those of this session or era; on one that is gone there is nothing to do."""
+        sides: set[Side] = set()
+        for known in (self._taken_over, self._followed):
+            for side in [side for side, topics in known.items() if side.line == name and topic in topics]:
+                sides.add(side)
+                known[side].discard(topic)
+                if not known[side]:
+                    del known[side]
+        for side in sides:
+            line = self._lines.get(side)
+            if line and line.link:
+                await line.link.forget(topic)
 
     @property
     def follows(self) -> bool:

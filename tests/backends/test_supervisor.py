@@ -379,7 +379,7 @@ async def test_a_server_of_which_something_is_followed_is_not_stopped() -> None:
         await watched.supervisor.followed.follow(topic, CLIENT)
         await stays_up(watched)
 
-        await watched.supervisor.followed.forget(topic, CLIENT)
+        await watched.supervisor.followed.forget(topic, watched.supervisor.followed.line_of(CLIENT))
         await watched.until_is(State.IDLE)
 
 
@@ -392,7 +392,7 @@ async def test_a_server_of_which_a_client_follows_something_on_its_own_connectio
         await stays_up(watched)
         assert backend.links[1].followed == [topic]
 
-        await watched.supervisor.followed.forget(topic, CLIENT)
+        await watched.supervisor.followed.forget(topic, watched.supervisor.followed.line_of(CLIENT))
         await watched.until_is(State.IDLE)
         await watched.until(lambda: backend.open_now == 0)
 
