@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Tests that run at once: most of them wait for processes, so there may be more than cores.
-WORKERS ?= 4
+WORKERS ?= 5
 # How long `make fuzz` attacks.
 SECONDS ?= 600
 # Where `make eval` finds queries.jsonl, and perhaps tools.jsonl.

@@ -150,7 +150,7 @@ ODD = (
 
 
 @given(st.sampled_from(sorted(MANGLED)), st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 def test_whatever_is_wrong_with_a_description_something_or_an_error_comes_of_it(name: str, data: st.DataObject) -> None:
     source = MANGLED[name]
     document = deepcopy(source.document)

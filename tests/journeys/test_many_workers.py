@@ -123,11 +123,11 @@ async def test_every_session_is_found_whatever_connection_its_requests_come_over
                 assert await echoed(client, f"{number}.{turn}", close) == f"{number}.{turn}"
 
     async with serves(tmp_path, workers=4) as it, it.http(keeps=False) as http, anyio.create_task_group() as tasks:
-        for number in range(200):
+        for number in range(100):
             tasks.start_soon(one, http, number)
 
     assert homes.keys() == {"w1", "w2", "w3", "w4"}
-    assert homes.total() == 200
+    assert homes.total() == 100
 
 
 @pytest.mark.anyio

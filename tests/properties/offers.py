@@ -11,9 +11,9 @@ from magictunnel.catalog.merge import MergeRules, Override, ServerRules
 from magictunnel.catalog.model import Entry, Kind, Listing
 from magictunnel.catalog.names import NameRules, Prefix, digested_name, public_name, public_uri
 
-law = settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+law = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 """How every law is tried: often, and without a clock."""
-merge_law = settings(law, max_examples=100)
+merge_law = settings(law, max_examples=50)
 """The same for laws about whole catalogs, each of which is hundreds of choices."""
 
 RULES = NameRules()
