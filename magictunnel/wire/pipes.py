@@ -15,6 +15,8 @@ _SOON = 100e-6
 """Seconds: one write takes the system about a tenth of this. Of calls one after another each takes longer, and of many
 at once less: their answers wait for each other.
 """
+_TOGETHER = 2 * 1024
+"""Bytes of small things that wait for each other: whoever reads them is to begin while we make more."""
 _JOINED = 64 * 1024
 """Bytes up to which one write of one piece is cheaper than several pieces that are not copied."""
 
@@ -105,8 +107,8 @@ class PipeWriter(asyncio.BaseProtocol):
     def write(self, *pieces: Text) -> None:
         """Write `pieces`, one after the other. What cannot be written any more is dropped.
 
-        What comes alone is written at once; what comes soon after something else waits for the end of the step, so that
-        many things are written together.
+        What comes alone is written at once; what comes soon after something else waits for the end of the step, or for
+        enough others, so that several things are written together.
         """
         if self._transport is None or self._is_over:
             return
@@ -119,7 +121,7 @@ class PipeWriter(asyncio.BaseProtocol):
             asyncio.get_running_loop().call_soon(self._end_step)
         self._held += pieces
         self._size += sum(map(len, pieces))
-        if self._size > _JOINED:
+        if self._size > _TOGETHER:
             self._put_held()
 
     def _end_step(self) -> None:

@@ -93,11 +93,23 @@ async def test_what_is_large_does_not_wait_for_more(ends: tuple[int, int]) -> No
     async with written(ends) as (writer, lines, over):
         for _ in range(4):
             writer.write(large, b"\n")
-        assert writer.puts == [40_001, 80_002]
+        assert writer.puts == [40_001] * 4
         await writer.flushed()
         writer.finish()
         await over.wait()
     assert lines == [large] * 4
+
+
+async def test_of_much_that_is_small_whoever_reads_it_has_some_while_more_is_made(ends: tuple[int, int]) -> None:
+    small = b"x" * 299
+    async with written(ends) as (writer, lines, over):
+        for _ in range(20):
+            writer.write(small, b"\n")
+        assert writer.puts == [300, 2_100, 2_100]
+        await writer.flushed()
+        writer.finish()
+        await over.wait()
+    assert lines == [small] * 20
 
 
 @pytest.mark.parametrize("number", [1, 2, 50])
