@@ -57,17 +57,14 @@ class Subscriptions:
         Raises:
             CallError: its owner refuses, or cannot; or it has too many.
         """
-        owner = self._owner(backend)
-        key = _Key(backend, owner.line_of(caller), topic)
         async with self._turns[backend]:
             try:
                 self._make_room(topic, caller)
-                if not self._subscribers.get(key):
-                    await self._follow(owner, key, caller)
+                key = await self._followed(backend, topic, caller)
                 subscribers = {} if is_new else self._subscribers.get(key, {})
                 self._subscribers[key] = subscribers | {caller.back: _Subscriber(caller, public)}
             finally:
-                self._sweep(backend, owner)
+                self._sweep(backend)
 
     async def remove(self, backend: str, topic: Topic, caller: Caller) -> None:
         """Tell `caller` no more; the last one's owner is told so. To one that is not subscribed nothing happens."""
@@ -95,8 +92,10 @@ class Subscriptions:
         new = key._replace(line=owner.line_of(one.caller))
         if new not in followed:
             try:
-                with anyio.move_on_after(_PATIENCE):
+                with anyio.fail_after(_PATIENCE):
                     await owner.follow(key.topic, one.caller)
+            except TimeoutError:
+                logger.warning("%s: it does not say whether it tells of %s any more", key.backend, key.topic.name)
             except CallError as error:
                 logger.warning("%s: it does not tell of %s any more: %s", key.backend, key.topic.name, error)
             followed.add(new)
@@ -164,6 +163,20 @@ class Subscriptions:
         uri = params.get("uri")
         return params | {"uri": public if is_it or not isinstance(uri, str) else self._publish(backend, uri)}
 
+    async def _followed(self, backend: str, topic: Topic, caller: Caller) -> _Key:
+        """Have its owner tell of it, and if it has another one by then, that one: it was told of what was followed."""
+        owner = None
+        while (current := self._owner(backend)) is not owner:
+            owner = current
+            key = _Key(backend, owner.line_of(caller), topic)
+            try:
+                if not self._subscribers.get(key):
+                    await self._follow(owner, key, caller)
+            except CallError:
+                if self._owner(backend) is owner:
+                    raise
+        return key
+
     async def _follow(self, owner: Followed, key: _Key, caller: Caller) -> None:
         """Have the owner tell of it; if the caller does not wait for that, nobody wants it."""
         try:
@@ -172,11 +185,12 @@ class Subscriptions:
             owner.forget_soon(key.topic, key.line)
             raise
 
-    def _sweep(self, backend: str, owner: Followed) -> None:
+    def _sweep(self, backend: str) -> None:
         """Have forgotten what nobody wants any more: whoever let go of it last may not have waited for its turn."""
         for key in [key for key, known in self._subscribers.items() if key.backend == backend and not known]:
             del self._subscribers[key]
-            owner.forget_soon(key.topic, key.line)
+            with suppress(CallError):  # it has gone
+                self._owner(backend).forget_soon(key.topic, key.line)
 
     async def _remove(self, keys: Iterable[_Key], caller: Caller) -> None:
         """Let go at once, and tell the owners of what nobody wants any more; one that does not answer holds up none."""

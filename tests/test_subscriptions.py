@@ -15,7 +15,7 @@ from magictunnel.backends.supervisor import Supervisor
 from magictunnel.catalog.model import Json
 from magictunnel.catalog.tasks import public_task
 from magictunnel.config.model import Sharing
-from magictunnel.errors import BackendError, CallError
+from magictunnel.errors import BackendError, BackendUnavailable, CallError
 from magictunnel.subscriptions import Subscriptions, is_within
 from magictunnel.wire.caller import Caller
 from tests.support.memory import PlayedBack, PlayedBackend, PlayedLink, until
@@ -369,3 +369,53 @@ async def test_where_clients_come_to_share_a_server_in_another_way_each_hears_on
         await end.all.drop(other)
         assert end.followed() == []
         tasks.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("ends", [False, True], ids=["goes on", "ends"])
+async def test_what_is_being_followed_as_its_server_is_kept_anew_is_followed_there_too(ends: bool) -> None:
+    """As at a reload."""
+    (one, one_s) = client("h1")
+    async with near() as end, anyio.create_task_group() as tasks:
+        former, backend = end.supervisors["a"], telling("a")
+        link = end.backends["a"].links[0]
+        follow, go_on = link.follow, anyio.Event()
+
+        async def slow(topic: Topic) -> None:
+            await go_on.wait()
+            if ends:
+                raise BackendUnavailable("a", "its connection has ended")
+            await follow(topic)
+
+        link.follow = slow  # type: ignore[method-assign]
+        tasks.start_soon(end.all.add, "a", X, "x:1", one)
+        await anyio.wait_all_tasks_blocked()
+        end.supervisors["a"] = Supervisor(backend, Limits(5.0, 60.0), lambda _name, _listing: None, news=end.all)
+        end.backends["a"] = backend
+        end.supervisors["a"].followed.take_over(former.followed)
+        tasks.start_soon(end.supervisors["a"].run)
+        go_on.set()
+        await until(lambda: [link.followed for link in backend.links] == [[X]])
+        await until(lambda: end.all.of(one, X.what))
+
+        await end.updated("x:1")
+        assert uris(one_s) == ["x:1"]
+        await end.all.drop(one)
+        assert end.followed() == []
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_server_that_does_not_say_whether_it_tells_of_something_after_a_reload_is_told_of_in_the_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(subscriptions, "_PATIENCE", 0.02)
+    (one, _) = client("h1")
+    async with near() as end:
+        await end.all.add("a", X, "x:1", one)
+
+        async def never(_topic: Topic) -> None:
+            await anyio.sleep_forever()
+
+        end.backends["a"].links[0].follow = never  # type: ignore[method-assign]
+        await end.all.move("a")
+
+    assert "a: it does not say whether it tells of x:1 any more" in caplog.text
