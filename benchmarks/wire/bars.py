@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from benchmarks.wire.compared import added_beside, beside, paired
 from benchmarks.wire.messages import Era
 from benchmarks.wire.place import HTTP, PAIRS, STDIO, Pair
 from benchmarks.wire.records import Record, Results
 from benchmarks.wire.starts import NO_SERVER, NONE_BEHIND, PASS, STORED, VERSION
-from benchmarks.wire.targets import AS_RUN, AS_RUN_TWO, DIRECT, FLOOR, FORGE, OURS, SDK, TUNED
+from benchmarks.wire.targets import AS_RUN, AS_RUN_TWO, FLOOR, FORGE, OURS, SDK, TUNED
 
 LISTED = Pair(HTTP, STDIO, Era.HANDSHAKE)
 START = Pair(STDIO, STDIO, Era.HANDSHAKE)
@@ -33,15 +34,6 @@ class Verdict:
         return {True: "met", False: "MISSED", None: "open"}[self.is_met]
 
 
-def added(results: Results, one: Record | None) -> float | None:
-    """The p50 that it adds to a direct call in the same rounds, in ms."""
-    if one is None:
-        return None
-    direct = results.median(one.measure, DIRECT, one.pair, "p50", one.at)
-    own = one.median("p50")
-    return None if direct is None or own is None else own - direct
-
-
 def verdicts(results: Results) -> list[Verdict]:
     """All bars, in the order of the issue."""
     return [
@@ -54,26 +46,27 @@ def verdicts(results: Results) -> list[Verdict]:
     ]
 
 
-def _against(results: Results, target: str) -> Iterator[tuple[Pair, float]]:
-    """On each pair: what we add to a direct call, as a multiple of what the target adds; without end if we failed."""
+def _against(
+    results: Results, found: tuple[str, int], target: str, ratio: Callable[[Record], float | None], failed: float
+) -> Iterator[tuple[Pair, float]]:
+    """On each pair on which a measure has figures of the target: the ratio of our record; `failed` if we have none."""
+    measure, at = found
     for pair in PAIRS:
-        own, theirs = (added(results, results.find("latency", name, pair, 1)) for name in (OURS, target))
-        if theirs is not None and theirs > 0:
-            yield pair, math.inf if own is None else own / theirs
+        own, theirs = (results.find(measure, name, pair, at) for name in (OURS, target))
+        if theirs and theirs.figures:
+            value = ratio(own) if own and own.figures else failed
+            yield from _known([(pair, value)])
 
 
 def _latency(results: Results) -> Iterator[Verdict]:
     for target, most in ((FLOOR, 1.5), (TUNED, 1 / 10), (AS_RUN_TWO, 1 / 200)):
-        yield _all(
-            f"added p50 at most {most:g}x that of {target}", _against(results, target), partial(operator.ge, most)
-        )
+        ratios = _against(results, ("latency", 1), target, partial(added_beside, results, base=target), math.inf)
+        yield _all(f"added p50 at most {most:g}x that of {target}", ratios, partial(operator.ge, most))
 
 
-def _rates(results: Results, target: str, front: str = "") -> Iterator[tuple[Pair, float]]:
-    for pair in PAIRS:
-        own, theirs = (results.median("throughput", name, pair, "rate", 64) for name in (OURS, target))
-        if theirs and (not front or pair.front == front):
-            yield pair, (own or 0.0) / theirs
+def _rates(results: Results, target: str, front: str = "") -> list[tuple[Pair, float]]:
+    found = _against(results, ("throughput", 64), target, partial(beside, results, base=target, figure="rate"), 0.0)
+    return [(pair, ratio) for pair, ratio in found if not front or pair.front == front]
 
 
 def _throughput(results: Results) -> Iterator[Verdict]:
@@ -81,14 +74,15 @@ def _throughput(results: Results) -> Iterator[Verdict]:
         text = f"calls/s at 64 at once, at least {least:g}x those of {target}"
         yield _all(text, _rates(results, target, front), partial(operator.le, least))
     found = [(pair, results.find("throughput", OURS, pair, 64)) for pair in PAIRS]
-    spread = [(pair, (one.median("p95") or 0) / (one.median("p50") or 1)) for pair, one in found if one]
-    yield _all("p95 at 64 at once within 4x of p50", spread, lambda x: x <= 4)
+    spread = [(pair, paired(one.series("p95"), one.series("p50"))) for pair, one in found if one]
+    yield _all("p95 at 64 at once within 4x of p50", _known(spread), lambda x: x <= 4)
 
 
 def _payloads(results: Results) -> Iterator[Verdict]:
     size = 10_000_000
-    ours = [(pair, _of(results, "payload", pair, "p50", size)) for pair in PAIRS]
-    yield _all(f"10 MB results within 1.5x of the {FLOOR}", _known(ours), lambda x: x <= 1.5)
+    ratio = partial(beside, results, base=FLOOR, figure="p50")
+    ratios = _against(results, ("payload", size), FLOOR, ratio, math.inf)
+    yield _all(f"10 MB results within 1.5x of the {FLOOR}", ratios, lambda x: x <= 1.5)
     yield _all("10 MB results: MB more at the peak, at most 40", _ours(results, "peak", size), lambda x: x <= 40)
     yield _all("10 MB results: MB that stay, at most 10", _ours(results, "kept", size), lambda x: x <= 10)
 
@@ -96,11 +90,6 @@ def _payloads(results: Results) -> Iterator[Verdict]:
 def _ours(results: Results, name: str, size: int) -> Iterator[tuple[Pair, float]]:
     """The figure of our payloads on each pair."""
     yield from _known((pair, results.median("payload", OURS, pair, name, size)) for pair in PAIRS)
-
-
-def _of(results: Results, measure: str, pair: Pair, name: str, at: int) -> float | None:
-    own, floor = (results.median(measure, target, pair, name, at) for target in (OURS, FLOOR))
-    return (math.inf if own is None else own / floor) if floor else None
 
 
 def _known(values: Iterable[tuple[Pair, float | None]]) -> list[tuple[Pair, float]]:
@@ -113,34 +102,22 @@ def _lists(results: Results) -> Iterator[Verdict]:
 
 
 def _starts(results: Results) -> Iterator[Verdict]:
-    def seconds(name: str, at: int) -> float | None:
-        return results.median("start", name, START, "seconds", at)
+    def seconds(name: str, at: int) -> dict[int, float]:
+        found = results.find("start", name, START, at)
+        return found.series("seconds") if found else {}
 
-    def ratio(own: float | None, base: float | None) -> float | None:
-        return own / base if own is not None and base else None
-
-    version, nothing = seconds(f"magictunnel {VERSION}", 0), seconds(PASS, 0)
+    version, nothing = (results.median("start", name, START, "seconds") for name in (f"magictunnel {VERSION}", PASS))
     more = (version - nothing) * 1000 if version is not None and nothing is not None else None
     yield _one("`magictunnel --version`: at most 60 ms more than `python -c pass`", more, 60, "ms")
-    stored = seconds(STORED, 10)
+    stored, text = seconds(STORED, 10), "start with a stored catalogue of ten: at most"
     bars = (
-        (
-            "start with a stored catalogue of ten: at most 0.4x the plain SDK server's",
-            stored,
-            seconds(NO_SERVER, 0),
-            0.4,
-        ),
-        ("start with a stored catalogue of ten: at most 0.2x that of `fastmcp run`", stored, seconds(AS_RUN, 10), 0.2),
-        (
-            "start with a stored catalogue of ten: at most 1.3x that without any server",
-            stored,
-            seconds(NONE_BEHIND, 0),
-            1.3,
-        ),
+        (f"{text} 0.4x the plain SDK server's", stored, seconds(NO_SERVER, 0), 0.4),
+        (f"{text} 0.2x that of `fastmcp run`", stored, seconds(AS_RUN, 10), 0.2),
+        (f"{text} 1.3x that without any server", stored, seconds(NONE_BEHIND, 0), 1.3),
         ("start without one: at most 1.1x the plain SDK relay's", seconds(OURS, 10), seconds(SDK, 10), 1.1),
     )
-    for text, own, base, most in bars:
-        yield _one(text, ratio(own, base), most, "x")
+    for told, own, base, most in bars:
+        yield _one(told, paired(own, base), most, "x")
 
 
 def _memory(results: Results) -> Iterator[Verdict]:

@@ -22,8 +22,6 @@ MOST_OF_SLOW = 64
 """So many calls of such a target may be under way."""
 DECIDING, MORE = 64, 3
 """Calls at once that bars are set for, and so many times the rounds: whoever shares a core moves these most."""
-ENOUGH = 3
-"""Rounds of a target that takes far longer for each than it may."""
 LARGE, REST = 1_000_000, 0.2
 """Bytes from which on a gateway has this many seconds to give memory back."""
 
@@ -57,14 +55,9 @@ def _fast_enough(systems: Sequence[System], results: Results, at_once: int) -> l
 
 def _calls(plan: Plan, systems: Sequence[System], results: Results, measure: str, at_once: int) -> None:
     rounds = plan.rounds * (MORE if at_once == DECIDING and not plan.is_quick else 1)
-
-    def once(system: System, count: int, record: Record) -> None:
-        spent = record.figures.get("seconds", [])
-        if len(spent) < ENOUGH or sum(spent) < 2 * rounds * plan.budget:
-            one_round(system, count, at_once, record)
-
     record_of = partial(_record, results, measure, at_once)
-    interleave(systems, record_of, results, rounds, lambda system: fitting(plan, system, at_once), once)
+    prepare, once = partial(fitting, plan, at_once=at_once), partial(one_round, at_once=at_once)
+    interleave(systems, record_of, results, rounds, 2 * rounds * plan.budget, prepare, once)
 
 
 def _record(results: Results, measure: str, at: int, system: System) -> Record:
@@ -80,21 +73,20 @@ def fitting(plan: Plan, system: System, at_once: int) -> int:
     return max(5, at_once, min(plan.most, int(plan.budget * len(load.each) / load.seconds)))
 
 
-def one_round(system: System, count: int, at_once: int, record: Record) -> None:
-    """Some calls, and what they took, in milliseconds."""
+def one_round(system: System, count: int, at_once: int) -> dict[str, float]:
+    """Some calls: milliseconds of one (p50, p95, processor time), and calls per second."""
     pids = system.pids()
     if at_once > 1:  # connections that lay idle while the others had their turn may have been closed
         system.client.call(system.calls(), at_once, at_once)
     before = procs.processor_time(pids)
     load = system.client.call(system.calls(), count, at_once)
     used = procs.processor_time(pids) - before
-    record.add(
-        p50=percentile(load.each, 0.5) * 1000,
-        p95=percentile(load.each, 0.95) * 1000,
-        cpu=used / count * 1000,
-        rate=count / load.seconds,
-        seconds=load.seconds,
-    )
+    return {
+        "p50": percentile(load.each, 0.5) * 1000,
+        "p95": percentile(load.each, 0.95) * 1000,
+        "cpu": used / count * 1000,
+        "rate": count / load.seconds,
+    }
 
 
 def _payloads(plan: Plan, systems: Sequence[System], results: Results, size: int) -> None:
@@ -102,13 +94,15 @@ def _payloads(plan: Plan, systems: Sequence[System], results: Results, size: int
         system.resting = system.resting or procs.memory(system.own_pids())
         system.client.call(system.calls(size), 1)
 
-    def once(system: System, _: None, record: Record) -> None:
-        one_payload(system, size, record)
+    def once(system: System, _: None) -> dict[str, float]:
+        return one_payload(system, size)
 
-    interleave(systems, partial(_record, results, "payload", size), results, max(3, plan.rounds // 2), warm, once)
+    rounds = max(3, plan.rounds // 2)
+    record_of = partial(_record, results, "payload", size)
+    interleave(systems, record_of, results, rounds, 2 * rounds * plan.budget, warm, once)
 
 
-def one_payload(system: System, size: int, record: Record) -> None:
+def one_payload(system: System, size: int) -> dict[str, float]:
     """A few results of this size: milliseconds, and megabytes above those of the gateway before it saw any."""
     own = system.own_pids()
     for pid in own:
@@ -117,4 +111,4 @@ def one_payload(system: System, size: int, record: Record) -> None:
     if size >= LARGE:
         time.sleep(REST)
     peak, after = (procs.memory(own, key) - system.resting for key in ("VmHWM", "VmRSS"))
-    record.add(p50=percentile(load.each, 0.5) * 1000, peak=peak / 1e6, kept=after / 1e6)
+    return {"p50": percentile(load.each, 0.5) * 1000, "peak": peak / 1e6, "kept": after / 1e6}

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.wire.calls import measure_calls
+from benchmarks.wire.compared import beside
 from benchmarks.wire.machine import machine, versions
 from benchmarks.wire.place import PAIRS
 from benchmarks.wire.plan import Plan
@@ -26,16 +27,9 @@ MOST = 1.25
 
 
 def ratios(results: Results) -> dict[str, float]:
-    """On each pair: our processor time of a call, as a multiple of the floor's; the least of all rounds of each.
-
-    The least, since whatever else a machine does only ever adds to it.
-    """
-    found = {}
-    for pair in PAIRS:
-        own, floor = (results.find("latency", name, pair, 1) for name in (OURS, FLOOR))
-        if own and floor and own.figures.get("cpu") and floor.figures.get("cpu"):
-            found[str(pair)] = min(own.figures["cpu"]) / min(floor.figures["cpu"])
-    return found
+    """On each pair: our processor time of a call, as a multiple of the floor's in the same rounds."""
+    found = {str(pair): beside(results, results.find("latency", OURS, pair, 1), FLOOR, "cpu") for pair in PAIRS}
+    return {pair: ratio for pair, ratio in found.items() if ratio is not None}
 
 
 def warnings(now: Mapping[str, float], stored: Mapping[str, float]) -> list[str]:

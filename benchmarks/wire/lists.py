@@ -31,12 +31,13 @@ def _one(plan: Plan, pair: Pair, count: int, results: Results) -> None:
 
     servers = Servers(count, TOOLS, is_instant=True)
     with running(plan.targets, pair, servers, results, "list") as systems:
-        once = partial(one_round, plan, count * TOOLS)
-        interleave(systems, record_of, results, max(3, plan.rounds // 2), lambda system: system.client.listing(), once)
+        once, rounds = partial(one_round, plan, count * TOOLS), max(3, plan.rounds // 2)
+        seconds = 2 * rounds * plan.budget
+        interleave(systems, record_of, results, rounds, seconds, lambda system: system.client.listing(), once)
 
 
-def one_round(plan: Plan, expected: int, system: System, _: object, record: Record) -> None:
-    """Lists for as long as a round may take, at least three."""
+def one_round(plan: Plan, expected: int, system: System, _: object) -> dict[str, float]:
+    """Lists for as long as a round may take, at least three: milliseconds of one."""
     own = system.own_pids()
     before = procs.processor_time(own)
     each: list[float] = []
@@ -46,4 +47,8 @@ def one_round(plan: Plan, expected: int, system: System, _: object, record: Reco
             raise WrongAnswer(f"a list of {len(names)} tools")
         each.append(seconds)
     used = procs.processor_time(own) - before
-    record.add(p50=percentile(each, 0.5) * 1000, p95=percentile(each, 0.95) * 1000, cpu=used / len(each) * 1000)
+    return {
+        "p50": percentile(each, 0.5) * 1000,
+        "p95": percentile(each, 0.95) * 1000,
+        "cpu": used / len(each) * 1000,
+    }

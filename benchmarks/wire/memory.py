@@ -62,7 +62,7 @@ def megabytes(system: System) -> float:
 
 
 def _idle(system: System, results: Results) -> None:
-    results.record("memory", system.target.name, system.pair, 0).add(rss=megabytes(system))
+    results.record("memory", system.target.name, system.pair, 0).add(0, rss=megabytes(system))
 
 
 def _soak(plan: Plan, system: System, results: Results) -> None:
@@ -74,7 +74,7 @@ def _soak(plan: Plan, system: System, results: Results) -> None:
         while done < wanted:
             system.client.call(system.calls(), min(BATCH, wanted - done), AT_ONCE)
             done += min(BATCH, wanted - done)
-        results.record("memory", system.target.name, system.pair, wanted).add(rss=megabytes(system))
+        results.record("memory", system.target.name, system.pair, wanted).add(0, rss=megabytes(system))
 
 
 def _sessions(count: int, system: System, results: Results) -> None:
@@ -90,4 +90,4 @@ def _sessions(count: int, system: System, results: Results) -> None:
         client.open()
         client.close()
     each = (megabytes(system) - before) * 1000 / count
-    results.record("sessions", system.target.name, system.pair, count).add(kilobytes=each)
+    results.record("sessions", system.target.name, system.pair, count).add(0, kilobytes=each)

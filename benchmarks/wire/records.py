@@ -18,7 +18,7 @@ class Record:
     """One thing measured of one target: a list of figures, a round each, under every name."""
 
     measure: str
-    """latency | throughput | list | start | memory | payload"""
+    """latency | throughput | payload | list | start | memory | sessions | streams"""
     target: str
     front: str
     back: str
@@ -26,16 +26,24 @@ class Record:
     at: int = 0
     """Calls at once, servers, calls made, or bytes: what the measure varies."""
     figures: dict[str, list[float]] = field(default_factory=dict)
+    rounds: list[int] = field(default_factory=list)
+    """Which round each figure of a list is of."""
 
     @property
     def pair(self) -> Pair:
         """What it was measured on."""
         return Pair(self.front, self.back, Era(self.era))
 
-    def add(self, **figures: float) -> None:
-        """The figures of one round."""
+    def add(self, number: int, **figures: float) -> None:
+        """The figures of one round: of every round under the same names."""
+        self.rounds.append(number)
         for name, value in figures.items():
             self.figures.setdefault(name, []).append(value)
+
+    def series(self, name: str) -> dict[int, float]:
+        """Each figure of this name by its round; none: never measured."""
+        found = self.figures.get(name)
+        return dict(zip(self.rounds, found, strict=True)) if found else {}
 
     def median(self, name: str) -> float | None:
         """Of all rounds; None: never measured."""
@@ -68,7 +76,7 @@ class Results:
         return self.records[-1]
 
     def find(self, measure: str, target: str, pair: Pair, at: int = 0) -> Record | None:
-        """The record, if it has figures."""
+        """The record, which may have no figures yet; None: it was not begun."""
         wanted = (measure, target, pair, at)
         return next((one for one in self.records if (one.measure, one.target, one.pair, one.at) == wanted), None)
 
@@ -84,14 +92,18 @@ class Results:
 
 
 def load(path: Path) -> Results:
-    """A run from its file."""
+    """A run from its file. One that was written before rounds had numbers has them in order."""
     data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return Results(
         data["machine"],
         data["versions"],
-        [Record(**one) for one in data["records"]],
+        [Record(**{"rounds": _in_order(one["figures"])} | one) for one in data["records"]],
         [Skip(**one) for one in data["skips"]],
     )
+
+
+def _in_order(figures: dict[str, list[float]]) -> list[int]:
+    return list(range(max(map(len, figures.values()), default=0)))
 
 
 def percentile(values: Iterable[float], share: float) -> float:

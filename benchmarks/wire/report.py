@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
-from benchmarks.wire.bars import added, verdicts
+from benchmarks.wire.bars import verdicts
 from benchmarks.wire.chart import chart
+from benchmarks.wire.compared import added_beside, beside
 from benchmarks.wire.messages import Era
 from benchmarks.wire.place import HTTP, PAIRS, Pair
 from benchmarks.wire.records import Record, Results, load
-from benchmarks.wire.targets import DIRECT, FLOOR, LEANEST
+from benchmarks.wire.targets import FLOOR, LEANEST
 from benchmarks.wire.words import GIVEN_UP, INTRO
 
 Cell = Callable[[Record | None], str]
@@ -73,27 +74,16 @@ def _targets(found: Iterable[Record]) -> list[str]:
     return list(dict.fromkeys(one.target for one in found))
 
 
-def _beside(results: Results, one: Record | None, figure: str) -> str:
+def _with_ratio(results: Results, one: Record | None, figure: str) -> str:
     """A figure, and its ratio to the floor's."""
     if one is None or (value := one.median(figure)) is None:
         return "-"
-    base = results.median(one.measure, FLOOR, one.pair, figure, one.at)
-    return number(value) + (f" ({number(value / base)}x)" if base and one.target != FLOOR else "")
+    ratio = beside(results, one, FLOOR, figure) if one.target != FLOOR else None
+    return number(value) + ("" if ratio is None else f" ({number(ratio)}x)")
 
 
-def _added(results: Results, one: Record | None, base: str) -> str:
-    """What it adds to a direct call, as a multiple of what a relay adds."""
-    if one is None or one.target == DIRECT:
-        return "-"
-    own, theirs = added(results, one), added(results, results.find(one.measure, base, one.pair, one.at))
-    return f"{number(own / theirs)}x" if own is not None and theirs is not None and theirs > 0 else "-"
-
-
-def _share(results: Results, one: Record | None, figure: str, base: str) -> str:
-    """A figure, as a multiple of a relay's."""
-    own = one.median(figure) if one else None
-    theirs = results.median(one.measure, base, one.pair, figure, one.at) if one else None
-    return f"{number(own / theirs)}x" if own is not None and theirs else "-"
+def _times(ratio: float | None) -> str:
+    return "-" if ratio is None else f"{number(ratio)}x"
 
 
 def _by_pair(results: Results, measure: str, at: int, cell: Cell, era: Era) -> str:
@@ -109,13 +99,23 @@ def _by_pair(results: Results, measure: str, at: int, cell: Cell, era: Era) -> s
 
 def _both_eras(results: Results, measure: str, at: int, cell: str | Cell) -> str:
     """A table for each era; `cell` is a figure, told beside the floor's, or makes the text of one record."""
-    of = partial(_beside, results, figure=cell) if isinstance(cell, str) else cell
+    of = partial(_with_ratio, results, figure=cell) if isinstance(cell, str) else cell
     return "\n".join(filter(None, (_by_pair(results, measure, at, of, era) for era in Era)))
 
 
 def _section(title: str, parts: Iterable[tuple[str, str]]) -> str:
     kept = [f"{told}\n\n{table}" for told, table in parts if table]
     return f"## {title}\n\n" + "\n".join(kept) if kept else ""
+
+
+def _added(results: Results, base: str) -> Cell:
+    """What it adds to a direct call, as a multiple of what a relay adds."""
+    return lambda one: _times(added_beside(results, one, base))
+
+
+def _share(results: Results, figure: str) -> Cell:
+    """A figure, as a multiple of the leanest relay's."""
+    return lambda one: _times(beside(results, one, LEANEST, figure))
 
 
 def _latency(results: Results) -> str:
@@ -127,9 +127,8 @@ def _latency(results: Results) -> str:
     parts = [(text, _both_eras(results, "latency", 1, name)) for name, text in told.items()]
     for base in (FLOOR, LEANEST):
         text = f"Added / {base}: the p50 that is added to a direct call, as a multiple of what the {base} adds:"
-        parts.append((text, _both_eras(results, "latency", 1, partial(_added, results, base=base))))
-    cpu = partial(_share, results, figure="cpu", base=LEANEST)
-    parts.append((f"Processor time / {LEANEST}:", _both_eras(results, "latency", 1, cpu)))
+        parts.append((text, _both_eras(results, "latency", 1, _added(results, base))))
+    parts.append((f"Processor time / {LEANEST}:", _both_eras(results, "latency", 1, _share(results, "cpu"))))
     return _section("A call", parts)
 
 
@@ -137,7 +136,7 @@ def _throughput(results: Results) -> str:
     counts = sorted({one.at for one in results.records if one.measure == "throughput"})
     parts = [(f"Calls per second with {at} under way:", _both_eras(results, "throughput", at, "rate")) for at in counts]
     if 64 in counts:
-        rate = partial(_share, results, figure="rate", base=LEANEST)
+        rate = _share(results, "rate")
         parts.append((f"Calls per second with 64 under way / {LEANEST}:", _both_eras(results, "throughput", 64, rate)))
         parts.append(("p95 in ms with 64 under way:", _both_eras(results, "throughput", 64, "p95")))
     return _section("Many at once", parts)
@@ -159,7 +158,7 @@ def _across(
 def _cell(results: Results, one: Record | None, figure: str, is_plain: bool) -> str:
     if is_plain:
         return "-" if one is None else number(one.median(figure) or 0.0)
-    return _beside(results, one, figure)
+    return _with_ratio(results, one, figure)
 
 
 def _lists(results: Results) -> str:

@@ -18,6 +18,8 @@ from benchmarks.wire.targets import Target
 
 BEGAN = time.monotonic()
 Prepared = TypeVar("Prepared")
+ENOUGH = 3
+"""Rounds of a target that takes far longer for each than it may."""
 
 
 @dataclass(frozen=True)
@@ -92,19 +94,29 @@ def interleave(
     record_of: Callable[[System], Record],
     results: Results,
     rounds: int,
+    seconds: float,
     prepare: Callable[[System], Prepared],
-    once: Callable[[System, Prepared, Record], None],
+    once: Callable[[System, Prepared], dict[str, float]],
 ) -> None:
-    """So many rounds of `once` for each system in turn, after `prepare`."""
+    """So many rounds of `once`, which gives the figures of a round, for each system in turn, after `prepare`.
+
+    Whoever has taken so many seconds, and a few rounds, has no more of them.
+    """
     left: list[tuple[System, Prepared, Record]] = []
     for system in systems:
         record = record_of(system)
         with failing(results, record.measure, system) as alive:
             left.append((system, prepare(system), record))
-    for _ in range(rounds):
+    spent = {system.target.name: 0.0 for system in systems}
+    for number in range(rounds):
         for entry in list(left):
-            with failing(results, entry[2].measure, entry[0]) as alive:
-                once(*entry)
+            system, prepared, record = entry
+            if number >= ENOUGH and spent[system.target.name] >= seconds:
+                continue
+            began = time.monotonic()
+            with failing(results, record.measure, system) as alive:
+                record.add(number, **once(system, prepared))
+            spent[system.target.name] += time.monotonic() - began
             if not alive:
                 left.remove(entry)
 

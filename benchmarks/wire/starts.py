@@ -102,18 +102,18 @@ def _rounds(all_of: Sequence[Case], rounds: int, results: Results) -> None:
             continue
         done.add(case.label)
         left.append((case, results.record("start", case.label, case.pair, case.servers.count)))
-    for _ in range(rounds):
+    for number in range(rounds):
         for case, record in left:
             try:
-                record.add(seconds=case.run())
+                record.add(number, seconds=case.run())
             except (NotRunning, *MISHAPS) as error:
                 skip(results, "start", case.target, case.pair, error)
 
 
 def _commands(rounds: int, results: Results) -> None:
     records = {name: results.record("start", name, PAIRS[0]) for name in COMMANDS}
-    for _ in range(rounds * 2):
+    for number in range(rounds * 2):
         for name, words in COMMANDS.items():
             began = time.perf_counter()
             subprocess.run(words, capture_output=True, check=True, cwd=ROOT, timeout=60)
-            records[name].add(seconds=time.perf_counter() - began)
+            records[name].add(number, seconds=time.perf_counter() - began)

@@ -70,7 +70,7 @@ def _measure(count: int, system: System, results: Results) -> None:
             began = time.perf_counter()
             system.client.call(system.calls(), 1)
             hear(streams, number)
-            record.add(seconds=max(stream.heard[-1] for stream in streams) - began)
+            record.add(number, seconds=max(stream.heard[-1] for stream in streams) - began)
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks.wire.bars import added, verdicts
+from benchmarks.wire.bars import verdicts
+from benchmarks.wire.compared import added_beside, beside
 from benchmarks.wire.records import Record, Results
 from benchmarks.wire.targets import FLOOR, LEANEST
 
@@ -39,18 +40,7 @@ def table(results: Results) -> str:
 
 def _line(results: Results, one: Record) -> str:
     cells = "".join(f"{one.median(name) or 0.0:11.3f}" for name in COLUMNS[one.measure])
-    ratios = [ratio_of(results, one, base) for ratio_of in (_added, _cpu) for base in BASES.values()]
-    told = "".join(f"{ratio:{WIDTH}.2f}" if ratio else " " * WIDTH for ratio in ratios)
+    added = [added_beside(results, one, base) for base in BASES.values()]
+    ratios = [*added, *(beside(results, one, base, "cpu") for base in BASES.values())]
+    told = "".join(f"{ratio:{WIDTH}.2f}" if ratio is not None else " " * WIDTH for ratio in ratios)
     return f"  {one.target:38}{cells}{told}"
-
-
-def _added(results: Results, one: Record, base: str) -> float | None:
-    return _ratio(added(results, one), added(results, results.find(one.measure, base, one.pair, one.at)))
-
-
-def _cpu(results: Results, one: Record, base: str) -> float | None:
-    return _ratio(one.median("cpu"), results.median(one.measure, base, one.pair, "cpu", one.at))
-
-
-def _ratio(value: float | None, base: float | None) -> float | None:
-    return value / base if value is not None and base is not None and base > 0 else None

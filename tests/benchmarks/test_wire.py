@@ -72,8 +72,8 @@ def results() -> Results:
     found = Results({"processor": "P", "cores": "2", "memory": "8 GB", "kernel": "K", "python": "3"}, {"mcp": "2"})
     for pair in PAIRS:
         for name, p50, cpu in ((DIRECT, 0.1, 0.1), (FLOOR, 0.2, 0.2), (LEANEST, 0.15, 0.1), (OURS, 0.3, 0.6)):
-            found.record("latency", name, pair, 1).add(p50=p50, p95=p50, cpu=cpu, rate=1 / p50)
-            found.record("throughput", name, pair, 64).add(p50=p50, p95=p50, cpu=cpu, rate=1 / p50)
+            found.record("latency", name, pair, 1).add(0, p50=p50, p95=p50, cpu=cpu, rate=1 / p50)
+            found.record("throughput", name, pair, 64).add(0, p50=p50, p95=p50, cpu=cpu, rate=1 / p50)
     return found
 
 
