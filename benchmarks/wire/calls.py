@@ -91,7 +91,7 @@ def one_round(system: System, count: int, at_once: int) -> dict[str, float]:
 
 def _payloads(plan: Plan, systems: Sequence[System], results: Results, size: int) -> None:
     def warm(system: System) -> None:
-        system.resting = system.resting or procs.memory(system.own_pids())
+        system.resting = system.resting or system.memory()
         system.client.call(system.calls(size), 1)
 
     def once(system: System, _: None) -> dict[str, float]:
@@ -104,11 +104,10 @@ def _payloads(plan: Plan, systems: Sequence[System], results: Results, size: int
 
 def one_payload(system: System, size: int) -> dict[str, float]:
     """A few results of this size: milliseconds, and megabytes above those of the gateway before it saw any."""
-    own = system.own_pids()
-    for pid in own:
+    for pid in system.own_pids():
         procs.forget_peak(pid)
     load = system.client.call(system.calls(size), 3 if size >= LARGE else 20)
     if size >= LARGE:
         time.sleep(REST)
-    peak, after = (procs.memory(own, key) - system.resting for key in ("VmHWM", "VmRSS"))
+    peak, after = (system.memory(key) - system.resting for key in ("VmHWM", "VmRSS"))
     return {"p50": percentile(load.each, 0.5) * 1000, "peak": peak / 1e6, "kept": after / 1e6}

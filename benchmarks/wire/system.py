@@ -151,6 +151,13 @@ class System:
         """The same without the servers behind it."""
         return [pid for pid in self.pids() if not procs.runs(pid, BACKEND.name)] or self.pids()
 
+    def memory(self, key: str = "VmRSS") -> int:
+        """Bytes of the gateway, without the servers behind it; see `procs.memory`. Raises NotRunning."""
+        found = procs.memory(self.own_pids(), key)
+        if not found or self.process.poll() is not None:  # what is read of one that has gone is nothing
+            raise NotRunning(f"it has ended | {self.last_words()}")
+        return found
+
     def _popen(self, words: list[str], env: dict[str, str], *, has_pipes: bool = False) -> subprocess.Popen[bytes]:
         pipe = subprocess.PIPE if has_pipes else subprocess.DEVNULL
         whole = os.environ | {"PYTHONPATH": str(ROOT)} | env

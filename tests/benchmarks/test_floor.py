@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from benchmarks.wire.place import HTTP, PAIRS, Pair
 from benchmarks.wire.records import Results
 from benchmarks.wire.rounds import Servers, running
+from benchmarks.wire.system import NotRunning
 from benchmarks.wire.targets import DIRECT, FLOOR, FLOOR_UVLOOP, LEANEST, LEANEST_UVLOOP, TARGETS
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are looked at in /proc")
@@ -40,3 +42,12 @@ def test_lists_of_many_servers_are_merged(pair: Pair) -> None:
         for relay in systems:
             expected = [relay.target.tool(f"srv{server}", f"tool{tool}") for server in range(3) for tool in range(4)]
             assert relay.client.tools() == expected
+
+
+def test_memory_of_a_process_that_has_gone_is_no_figure() -> None:
+    with running(ALL[:2], PAIRS[0], Servers(), Results(), "memory") as (_, relay):
+        assert relay.memory() > 1e6
+        relay.process.kill()
+        os.waitid(os.P_PID, relay.process.pid, os.WEXITED | os.WNOWAIT)  # ended, and not yet asked for
+        with pytest.raises(NotRunning):
+            relay.memory()
