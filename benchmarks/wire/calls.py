@@ -14,9 +14,11 @@ from benchmarks.wire.records import Record, Results, percentile
 from benchmarks.wire.rounds import Servers, interleave, running, skip
 from benchmarks.wire.system import NotRunning, System
 
-WARM_UP = 30
+WARM_CALLS, WARM_SECONDS, FEWEST = 1_000, 1.0, 5
+"""Warming up ends with so many calls, or where more would take longer, but not before the fewest: some compile what
+they run often."""
 SLOW = 0.02
-"""Seconds of one call from which on a target gets by with the fewest calls."""
+"""Seconds of one call from which on a target is slow."""
 
 MOST_OF_SLOW = 64
 """So many calls of such a target may be under way."""
@@ -65,19 +67,26 @@ def _record(results: Results, measure: str, at: int, system: System) -> Record:
 
 
 def fitting(plan: Plan, system: System, at_once: int) -> int:
-    """How many calls of a round fit into its budget; found while warming up."""
-    few = max(WARM_UP if at_once == 1 else 0, at_once)
-    load = system.client.call(system.calls(), min(few, 5), min(at_once, 5))
-    if load.seconds / min(few, 5) < SLOW:
-        load = system.client.call(system.calls(), few, at_once)
-    return max(5, at_once, min(plan.most, int(plan.budget * len(load.each) / load.seconds)))
+    """How many calls of a round fit into its budget."""
+    return max(FEWEST, at_once, min(plan.most, int(plan.budget / warmed_up(system, at_once))))
+
+
+def warmed_up(system: System, at_once: int) -> float:
+    """Seconds from one call to the next, in the last and largest of the batches that warm it up."""
+    batch, made, spent = FEWEST, 0, 0.0
+    while True:
+        load = system.client.call(system.calls(), batch, min(at_once, batch))
+        made, spent, each = made + batch, spent + load.seconds, load.seconds / batch
+        batch = max(at_once, 2 * batch)
+        if made >= WARM_CALLS or spent + each * batch > WARM_SECONDS:
+            return each
 
 
 def one_round(system: System, count: int, at_once: int) -> dict[str, float]:
     """Some calls: milliseconds of one (p50, p95, processor time), and calls per second."""
     pids = system.pids()
-    if at_once > 1:  # connections that lay idle while the others had their turn may have been closed
-        system.client.call(system.calls(), at_once, at_once)
+    # not counted: what lay idle while the others had their turn is out of all caches, its connections may be closed
+    system.client.call(system.calls(), at_once, at_once)
     before = procs.processor_time(pids)
     load = system.client.call(system.calls(), count, at_once)
     used = procs.processor_time(pids) - before
