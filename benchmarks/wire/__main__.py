@@ -59,7 +59,7 @@ def arguments() -> argparse.Namespace:
     """What the command line says."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.wire", description=__doc__)
     add = parser.add_argument
-    add("--quick", action="store_true", help="less of everything, in under three minutes")
+    add("--quick", action="store_true", help="less, without the gateways of others, in under three minutes")
     add("--measures", nargs="*", default=list(MEASURES), choices=list(MEASURES), help="(all)")
     add("--pairs", nargs="*", default=[], help="parts of names such as stdio-http-stateless (all)")
     add("--targets", nargs="*", default=[], help="parts of names, or =NAME (all)")
