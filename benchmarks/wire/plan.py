@@ -28,7 +28,7 @@ class Plan:
     """Servers behind a cold start."""
     soak: tuple[int, ...] = (10_000, 100_000)
     """Calls after which memory is looked at."""
-    soak_seconds: float = 240.0
+    soak_seconds: float = 60.0
     """How long these may take one target."""
     sessions: int = 1_000
     streams: int = 1_000
