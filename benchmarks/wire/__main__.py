@@ -18,6 +18,7 @@ from benchmarks.wire.plan import Plan, quick
 from benchmarks.wire.records import Results
 from benchmarks.wire.report import write
 from benchmarks.wire.rounds import say
+from benchmarks.wire.source import commit, now
 from benchmarks.wire.starts import measure_starts
 from benchmarks.wire.streams import measure_streams
 from benchmarks.wire.table import table
@@ -74,7 +75,7 @@ def arguments() -> argparse.Namespace:
     add("--streams", type=int, help="one change, told on so many streams")
     add("--is-sse", "--sse", action="store_true", default=None, help="backends over HTTP answer as events")
     add("--out", type=Path, help="a JSON file for all figures")
-    add("--docs", type=Path, help="a folder for performance.md and performance.svg")
+    add("--docs", type=Path, help="a folder for performance.md and .svg; written if all measures, targets, pairs are")
     return parser.parse_args()
 
 
@@ -91,16 +92,27 @@ def plan_of(asked: argparse.Namespace) -> Plan:
 def main() -> None:
     """Measure, write, tell."""
     asked = arguments()
-    plan, results = plan_of(asked), Results(machine(), versions() | installed())
+    plan = plan_of(asked)
+    began = {"commit": commit(), "plan": plan.told, "began": now()}
+    results = Results(machine(), versions() | installed(), run=began)
+    is_page = asked.docs and plan.is_whole and set(asked.measures) == set(MEASURES)
+    if asked.docs and not is_page:
+        say(f"{asked.docs} stays as it is: that is of whole runs")
     for name in asked.measures:
         try:
             MEASURES[name](plan, results)
         finally:  # whoever stops it in the middle keeps what there is
+            results.run |= ended(began["commit"], commit())
             if asked.out:
                 results.save(asked.out)
-    if asked.docs:
+    if is_page:
         write(results, asked.docs)
     print(table(results))
+
+
+def ended(before: str, after: str) -> dict[str, str]:
+    """What is known of a run at its end: when, and whether it was of one commit."""
+    return {"ended": now(), "commit": before if before == after else f"{before}, which became {after} meanwhile"}
 
 
 if __name__ == "__main__":

@@ -22,8 +22,6 @@ SLOW = 0.02
 
 MOST_OF_SLOW = 64
 """So many calls of such a target may be under way."""
-DECIDING, MORE = 64, 3
-"""Calls at once that bars are set for, and so many times the rounds: whoever shares a core moves these most."""
 LARGE, REST = 1_000_000, 0.2
 """Bytes from which on a gateway has this many seconds to give memory back."""
 
@@ -56,7 +54,7 @@ def _fast_enough(systems: Sequence[System], results: Results, at_once: int) -> l
 
 
 def _calls(plan: Plan, systems: Sequence[System], results: Results, measure: str, at_once: int) -> None:
-    rounds = plan.rounds * (MORE if at_once == DECIDING and not plan.is_quick else 1)
+    rounds = plan.rounds_of_calls(at_once)
     record_of = partial(_record, results, measure, at_once)
     prepare, once = partial(fitting, plan, at_once=at_once), partial(one_round, at_once=at_once)
     interleave(systems, record_of, results, rounds, 2 * rounds * plan.budget, prepare, once)
@@ -106,8 +104,7 @@ def _payloads(plan: Plan, systems: Sequence[System], results: Results, size: int
     def once(system: System, _: None) -> dict[str, float]:
         return one_payload(system, size)
 
-    rounds = max(3, plan.rounds // 2)
-    record_of = partial(_record, results, "payload", size)
+    rounds, record_of = plan.few_rounds, partial(_record, results, "payload", size)
     interleave(systems, record_of, results, rounds, 2 * rounds * plan.budget, warm, once)
 
 

@@ -31,7 +31,7 @@ def _one(plan: Plan, pair: Pair, count: int, results: Results) -> None:
 
     servers = Servers(count, TOOLS, is_instant=True)
     with running(plan.targets, pair, servers, results, "list") as systems:
-        once, rounds = partial(one_round, plan, count * TOOLS), max(3, plan.rounds // 2)
+        once, rounds = partial(one_round, plan, count * TOOLS), plan.few_rounds
         seconds = 2 * rounds * plan.budget
         interleave(systems, record_of, results, rounds, seconds, lambda system: system.client.listing(), once)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmarks.wire.place import PAIRS, Pair
 from benchmarks.wire.targets import DIRECT, FLOOR, LEANEST, OURS, SDK, TARGETS, Target
+
+DECIDING, MORE = 64, 3
+"""Calls at once that bars are set for, and so many times the rounds: whoever shares a core moves these most."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,27 @@ class Plan:
     """Backends over HTTP answer calls as events."""
     is_apart: bool = False
     """The load client has a core to itself."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it leaves nothing out; it may be shorter."""
+        return replace(self, rounds=Plan.rounds, budget=Plan.budget) == Plan()
+
+    def rounds_of_calls(self, at_once: int) -> int:
+        """Rounds with so many calls at once."""
+        return self.rounds * (MORE if at_once == DECIDING and not self.is_quick else 1)
+
+    @property
+    def few_rounds(self) -> int:
+        """Rounds of what takes long: lists, starts, large results."""
+        return max(3, self.rounds // 2)
+
+    @property
+    def told(self) -> str:
+        """How long it measures, in words."""
+        calls = f"{self.rounds} rounds of {self.budget:g} s"
+        more = f", {self.rounds_of_calls(DECIDING)} with {DECIDING} calls at once" if DECIDING in self.at_once else ""
+        return f"{calls}{more}, {self.few_rounds} of lists, starts and large results"
 
 
 QUICK_TARGETS = (DIRECT, FLOOR, LEANEST, OURS, SDK)

@@ -69,6 +69,8 @@ class Results:
     versions: dict[str, str] = field(default_factory=dict)
     records: list[Record] = field(default_factory=list)
     skips: list[Skip] = field(default_factory=list)
+    run: dict[str, str] = field(default_factory=dict)
+    """commit, plan, began, ended: what it was a run of, and when (UTC)."""
 
     def record(self, measure: str, target: str, pair: Pair, at: int = 0) -> Record:
         """A new record."""
@@ -92,13 +94,14 @@ class Results:
 
 
 def load(path: Path) -> Results:
-    """A run from its file. One that was written before rounds had numbers has them in order."""
+    """A run from its file. Older ones tell nothing of the run, and their rounds have no numbers: they are in order."""
     data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return Results(
         data["machine"],
         data["versions"],
         [Record(**{"rounds": _in_order(one["figures"])} | one) for one in data["records"]],
         [Skip(**one) for one in data["skips"]],
+        data.get("run", {}),
     )
 
 

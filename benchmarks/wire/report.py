@@ -14,7 +14,7 @@ from benchmarks.wire.messages import Era
 from benchmarks.wire.place import HTTP, PAIRS, Pair
 from benchmarks.wire.records import Record, Results, load
 from benchmarks.wire.targets import FLOOR, LEANEST
-from benchmarks.wire.words import GIVEN_UP, INTRO
+from benchmarks.wire.words import BARS, GIVEN_UP, INTRO
 
 Cell = Callable[[Record | None], str]
 
@@ -29,13 +29,22 @@ def page(results: Results) -> str:
     """The whole page; what was not measured has no section."""
     parts = [
         INTRO,
+        _run(results),
         _machine(results),
         "![p50 and calls per second of every gateway](performance.svg)\n",
         _bars(results),
     ]
     sections = (_latency, _throughput, _lists, _starts, _memory, _payloads, _skips)
     parts += [text for section in sections if (text := section(results))]
-    return "\n".join([*parts, GIVEN_UP])
+    return "\n".join([*filter(None, parts), GIVEN_UP])
+
+
+def _run(results: Results) -> str:
+    about = results.run
+    if not about:
+        return ""
+    when = f"{about['began']} to {about['ended']} UTC"
+    return f"Run: commit {about['commit']}, {when}, {about['plan']}.\n"
 
 
 def _machine(results: Results) -> str:
@@ -67,7 +76,7 @@ def number(value: float) -> str:
 
 def _bars(results: Results) -> str:
     lines = [(one.text, {True: "yes", False: "**no**", None: "-"}[one.is_met], one.told) for one in verdicts(results)]
-    return "## What was set out to be reached\n\n" + rows(("bar", "met", "figures"), lines)
+    return "## What was set out to be reached\n\n" + rows(("bar", "met", "figures"), lines) + "\n" + BARS
 
 
 def _targets(found: Iterable[Record]) -> list[str]:

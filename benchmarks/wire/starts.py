@@ -67,7 +67,7 @@ class Case:
 
 def measure_starts(plan: Plan, results: Results) -> None:
     """All counts of servers, and commands that start nothing."""
-    rounds = max(3, plan.rounds // 2)
+    rounds = plan.few_rounds
     with tempfile.TemporaryDirectory() as name:
         for count in plan.starts:
             say(f"starts with {count} servers")

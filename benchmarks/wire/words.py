@@ -23,7 +23,12 @@ MagicTunnel runs as it does by default, but for discovery, which is off so that 
 is on, with its line in the log for each call. Others log errors only, where that can be set. MagicTunnel with errors
 only has a row of its own; no bar is set against it.
 
-Ratios travel; milliseconds belong to the machine. Written by `make bench` (see [benchmarks](../benchmarks/README.md)).
+Ratios travel; milliseconds belong to the machine. All of this page is of one run, and written by it: `make bench` (see
+[benchmarks](../benchmarks/README.md)).
+"""
+
+BARS = """The bar of a call against `fastmcp run` is set with two servers in its config, where it takes another way:
+with a single one over stdio it keeps one session for all calls.
 """
 
 GIVEN_UP = """## What was given up
@@ -58,8 +63,8 @@ the pipeline does for others. What it took instead:
 
 ## How to repeat it
 
-`make bench` installs the gateways of others into `.peers/` and takes about an hour; `make bench-quick` leaves them
-out and takes three minutes; `make bench-guard` compares what a call costs with the figures in
-`benchmarks/wire/ratios.json`. What is measured, and how to narrow it, is told in
+`make bench` installs the gateways of others into `.peers/`, takes about an hour and writes this page; narrowed, it
+writes none. `make bench-quick` leaves them out and takes three minutes; `make bench-guard` compares what a call costs
+with the figures in `benchmarks/wire/ratios.json`. What is measured, and how to narrow it, is told in
 [benchmarks](../benchmarks/README.md).
 """

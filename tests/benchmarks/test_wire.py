@@ -16,6 +16,7 @@ from benchmarks.wire.events import Chunks, Events
 from benchmarks.wire.guard import ratios, warnings
 from benchmarks.wire.messages import Calls, Era, WrongAnswer
 from benchmarks.wire.place import PAIRS
+from benchmarks.wire.plan import Plan, quick
 from benchmarks.wire.records import Results, load, percentile
 from benchmarks.wire.report import page
 from benchmarks.wire.responses import Responses
@@ -69,7 +70,9 @@ def test_a_call_accepts_its_own_answer_and_no_other(era: Era) -> None:
 
 def results() -> Results:
     """A run in which we add twice what the floor adds, and four times what the leanest does, everywhere."""
-    found = Results({"processor": "P", "cores": "2", "memory": "8 GB", "kernel": "K", "python": "3"}, {"mcp": "2"})
+    about = {"processor": "P", "cores": "2", "memory": "8 GB", "kernel": "K", "python": "3"}
+    began = {"commit": "abc1234 with changes", "plan": Plan().told, "began": "2026-01-01 10:00"}
+    found = Results(about, {"mcp": "2"}, run=began | {"ended": "2026-01-01 11:00"})
     for pair in PAIRS:
         for name, p50, cpu in ((DIRECT, 0.1, 0.1), (FLOOR, 0.2, 0.2), (LEANEST, 0.15, 0.1), (OURS, 0.3, 0.6)):
             found.record("latency", name, pair, 1).add(0, p50=p50, p95=p50, cpu=cpu, rate=1 / p50)
@@ -99,6 +102,7 @@ def test_the_page_and_the_chart_have_every_target_and_nothing_sticks_out() -> No
     text, picture = page(results()), ElementTree.fromstring(chart(results()))
     assert "| MagicTunnel | 0.3 (1.5x) |" in text
     assert "Cold start" not in text
+    assert "Run: commit abc1234 with changes, 2026-01-01 10:00 to 2026-01-01 11:00 UTC, 9 rounds of 0.25 s, 27" in text
     width, height = float(picture.attrib["width"]), float(picture.attrib["height"])
     bars = [bar.attrib for bar in picture.iter("{http://www.w3.org/2000/svg}rect") if "x" in bar.attrib]
     assert len(bars) == 2 * len(PAIRS) * 4
@@ -123,6 +127,14 @@ def test_a_run_without_relays_is_told_without_ratios() -> None:
     alone = Results(results().machine, {}, [one for one in results().records if one.target == OURS])
     assert "Added" not in page(alone)
     assert table(alone)
+
+
+def test_only_a_run_that_leaves_nothing_out_makes_a_page() -> None:
+    assert Plan().is_whole
+    assert Plan(rounds=5, budget=0.1).is_whole
+    assert not Plan(pairs=PAIRS[:1]).is_whole
+    assert not Plan(sizes=()).is_whole
+    assert not quick().is_whole
 
 
 def test_a_run_is_read_as_it_was_written(tmp_path) -> None:
