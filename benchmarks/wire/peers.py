@@ -58,7 +58,8 @@ class Group:
         (self.folder / "installed.txt").write_text(self._wanted(), encoding="utf-8")
 
 
-FASTMCP = Group("fastmcp", ("fastmcp==4.1.2",))
+FASTMCP = Group("fastmcp", ("fastmcp==4.1.2", "uvloop==0.23.0", "httptools==0.9.0"))
+"""With what MagicTunnel has for speed, at the versions of requirements.lock; FastMCP runs without them too."""
 MCP_PROXY = Group("mcp-proxy", ("mcp-proxy==0.13.0",))
 NPM = Group("npm", ("mcp-hub@4.2.1", "supergateway@4.0.0"), is_npm=True)
 CONTEXT_FORGE = Group("contextforge", ("mcp-contextforge-gateway==1.0.7.post20260921",))

@@ -15,7 +15,8 @@ from benchmarks.wire.chart import chart
 from benchmarks.wire.events import Chunks, Events
 from benchmarks.wire.guard import ratios, warnings
 from benchmarks.wire.messages import Calls, Era, WrongAnswer
-from benchmarks.wire.place import PAIRS
+from benchmarks.wire.peers import FASTMCP
+from benchmarks.wire.place import PAIRS, ROOT
 from benchmarks.wire.plan import Plan, quick
 from benchmarks.wire.records import Results, load, percentile
 from benchmarks.wire.report import page
@@ -127,6 +128,11 @@ def test_a_run_without_relays_is_told_without_ratios() -> None:
     alone = Results(results().machine, {}, [one for one in results().records if one.target == OURS])
     assert "Added" not in page(alone)
     assert table(alone)
+
+
+def test_fastmcp_is_tuned_with_the_loop_and_the_parser_that_we_have() -> None:
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    assert all(f"\n{package} " in lock for package in FASTMCP.packages if not package.startswith("fastmcp"))
 
 
 def test_only_a_run_that_leaves_nothing_out_makes_a_page() -> None:
