@@ -17,6 +17,7 @@ from benchmarks.wire.system import MISHAPS, NotApplicable, NotRunning, System, b
 from benchmarks.wire.targets import Target
 
 BEGAN = time.monotonic()
+Entry = TypeVar("Entry")
 Prepared = TypeVar("Prepared")
 ENOUGH = 3
 """Rounds of a target that takes far longer for each than it may."""
@@ -89,6 +90,14 @@ def skip(results: Results, measure: str, target: Target, pair: Pair, error: Exce
     say(f"{measure} {pair}: without {target.name}: {why}")
 
 
+def in_turn(entries: Sequence[Entry], number: int) -> list[Entry]:
+    """All of them as they have their turn in a round: each is first in one of as many rounds, and every other round
+    goes backwards, so that nobody always comes after the same one.
+    """
+    step = -1 if number % 2 else 1
+    return [entries[(number + step * at) % len(entries)] for at in range(len(entries))]
+
+
 def interleave(
     systems: Sequence[System],
     record_of: Callable[[System], Record],
@@ -100,7 +109,7 @@ def interleave(
 ) -> None:
     """So many rounds of `once`, which gives the figures of a round, for each system in turn, after `prepare`.
 
-    Whoever has taken so many seconds, and a few rounds, has no more of them.
+    The order differs from round to round. Whoever has taken so many seconds, and a few rounds, has no more of them.
     """
     left: list[tuple[System, Prepared, Record]] = []
     for system in systems:
@@ -109,7 +118,7 @@ def interleave(
             left.append((system, prepare(system), record))
     spent = {system.target.name: 0.0 for system in systems}
     for number in range(rounds):
-        for entry in list(left):
+        for entry in in_turn(left, number):
             system, prepared, record = entry
             if number >= ENOUGH and spent[system.target.name] >= seconds:
                 continue

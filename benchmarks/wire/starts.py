@@ -14,7 +14,7 @@ from benchmarks.wire.messages import Era
 from benchmarks.wire.place import HTTP, ROOT, STDIO, Pair
 from benchmarks.wire.plan import Plan
 from benchmarks.wire.records import Record, Results
-from benchmarks.wire.rounds import Servers, say, skip, started
+from benchmarks.wire.rounds import Servers, in_turn, say, skip, started
 from benchmarks.wire.system import MISHAPS, NotApplicable, NotRunning
 from benchmarks.wire.targets import OURS, SDK, Target
 
@@ -103,7 +103,7 @@ def _rounds(all_of: Sequence[Case], rounds: int, results: Results) -> None:
         done.add(case.label)
         left.append((case, results.record("start", case.label, case.pair, case.servers.count)))
     for number in range(rounds):
-        for case, record in left:
+        for case, record in in_turn(left, number):
             try:
                 record.add(number, seconds=case.run())
             except (NotRunning, *MISHAPS) as error:

@@ -5,11 +5,11 @@ from __future__ import annotations
 INTRO = """# Performance
 
 What a gateway costs, measured side by side: raw load clients in front and raw servers behind, so that neither hides
-what is between them; all gateways run at once and are measured in short rounds that interleave. A figure is the median
-of its rounds. The ratio beside it, and in every bar, compares round by round: it is the median of the ratios of those
-rounds that both took part in, to the *raw asyncio relay* where no other is named. Who is slow stops after fewer rounds;
-then only these count. A round in which the other adds nothing to a direct call counts as endless. Every answer is
-checked. `direct` is no gateway at all.
+what is between them; all gateways run at once and are measured in short rounds that interleave, each in another order.
+A figure is the median of its rounds. The ratio beside it, and in every bar, compares round by round: it is the median
+of the ratios of those rounds that both took part in, to the *raw asyncio relay* where no other is named. Who is slow
+stops after fewer rounds; then only these count. A round in which the other adds nothing to a direct call counts as
+endless. Every answer is checked. `direct` is no gateway at all.
 
 Two relays do no more than parse each message once, map ids and names, and write it. The *raw asyncio relay* is the
 shortest that asyncio's documentation leads to: streams, tasks, a future for each answer. The bars are

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from benchmarks.wire.compared import added_beside, beside, paired
 from benchmarks.wire.place import PAIRS
 from benchmarks.wire.records import Results, load
+from benchmarks.wire.rounds import in_turn
 from benchmarks.wire.targets import DIRECT, FLOOR, OURS
 
 PAIR = PAIRS[0]
@@ -55,6 +57,16 @@ def test_it_is_not_the_ratio_of_the_medians() -> None:
 def test_a_round_in_which_nothing_is_added_speaks_against_whoever_is_compared() -> None:
     assert paired({0: 1.0, 1: 1.0, 2: 1.0}, {0: 1.0, 1: 0.0, 2: -1.0}) == math.inf
     assert paired({0: 1.0, 1: 1.0, 2: 3.0}, {0: 1.0, 1: 0.0, 2: 1.0}) == 3.0
+
+
+@given(st.integers(3, 20))
+def test_everybody_is_first_and_last_and_comes_after_two_others(count: int) -> None:
+    rounds = [in_turn(range(count), number) for number in range(2 * count)]
+    assert all(sorted(order) == list(range(count)) for order in rounds)
+    assert [order[0] for order in rounds[:count]] == list(range(count))
+    assert {order[-1] for order in rounds} == set(range(count))
+    before = {one: {a for order in rounds for a, b in pairwise(order) if b == one} for one in range(count)}
+    assert all(len(found) == 2 for found in before.values())
 
 
 def run() -> Results:
