@@ -20,9 +20,11 @@ uvloop, with httptools, too; *as run* has both beside it, of which it takes http
 the blocks that asyncio reads into back to the system after each read is left to chance elsewhere; for the relays it is
 settled, for the faster (`STEADY_MEMORY` in `benchmarks/wire/targets.py`).
 
-MagicTunnel runs as it does by default, but for discovery, which is off so that every tool is listed: the whole pipeline
-is on, with its line in the log for each call. Others log errors only, where that can be set. MagicTunnel with errors
-only has a row of its own; no bar is set against it.
+MagicTunnel runs as it does by default but for three settings: discovery is off, so that every tool is listed; the
+`era` of each server is set, so that both sides speak the same one (so it is for the relays, the SDK and *FastMCP,
+tuned*); and nothing is stored (`MAGICTUNNEL_STORE=off`), so that each start is a cold one, but in the row of the
+stored catalogue. The whole pipeline is on, with its line in the log for each call. Others log errors only, where that
+can be set. MagicTunnel with errors only has a row of its own; no bar is set against it.
 
 Ratios travel; milliseconds belong to the machine. All of this page is of one run, and written by it: `make bench` (see
 [benchmarks](../benchmarks/README.md)).
