@@ -49,7 +49,7 @@ def _fast_enough(systems: Sequence[System], results: Results, at_once: int) -> l
             found.append(system)
         else:
             why = NotRunning(f"not measured with {at_once} at once: a call takes {took:.0f} ms")
-            skip(results, "throughput", system.target, system.pair, why)
+            skip(results, "throughput", system.target.name, system.pair, why)
     return found
 
 

@@ -51,7 +51,7 @@ def _on_first(target: Target, results: Results, servers: Servers, do: Callable[[
             except NotApplicable:
                 continue
             except (NotRunning, *MISHAPS) as error:
-                skip(results, "memory", target, pair, error)
+                skip(results, "memory", target.name, pair, error)
                 return
 
 

@@ -66,7 +66,7 @@ def trying(results: Results, measure: str, target: Target, pair: Pair) -> Iterat
     except NotApplicable:
         return
     except (NotRunning, *MISHAPS) as error:
-        skip(results, measure, target, pair, error)
+        skip(results, measure, target.name, pair, error)
 
 
 def system_of(target: Target, pair: Pair, servers: Servers, folder: Path, store: str = "off") -> System:
@@ -83,11 +83,11 @@ def started(target: Target, pair: Pair, servers: Servers, folder: Path, store: s
         yield system
 
 
-def skip(results: Results, measure: str, target: Target, pair: Pair, error: Exception) -> None:
+def skip(results: Results, measure: str, target: str, pair: Pair, error: Exception) -> None:
     """Leave a target out of this, and say so."""
     why = f"{type(error).__name__}: {error}".replace("\n", " ")[:300]
-    results.skips.append(Skip(measure, target.name, str(pair), why))
-    say(f"{measure} {pair}: without {target.name}: {why}")
+    results.skips.append(Skip(measure, target, str(pair), why))
+    say(f"{measure} {pair}: without {target}: {why}")
 
 
 def in_turn(entries: Sequence[Entry], number: int) -> list[Entry]:
@@ -138,4 +138,4 @@ def failing(results: Results, measure: str, system: System) -> Iterator[list[boo
         yield alive
     except (NotRunning, *MISHAPS) as error:
         alive.clear()
-        skip(results, measure, system.target, system.pair, error)
+        skip(results, measure, system.target.name, system.pair, error)

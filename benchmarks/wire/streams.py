@@ -60,7 +60,7 @@ def measure_streams(plan: Plan, results: Results) -> None:
                     system.ready(TOOLS)
                     _measure(plan.streams, system, results)
             except (NotRunning, *MISHAPS) as error:
-                skip(results, "streams", target, pair, error)
+                skip(results, "streams", target.name, pair, error)
 
 
 def _measure(count: int, system: System, results: Results) -> None:
