@@ -14,7 +14,7 @@ from benchmarks.wire.messages import Era
 from benchmarks.wire.place import HTTP, PAIRS, Pair
 from benchmarks.wire.records import Record, Results, load
 from benchmarks.wire.targets import FLOOR, LEANEST
-from benchmarks.wire.words import BARS, GIVEN_UP, INTRO
+from benchmarks.wire.words import BARS, GIVEN_UP, HELD, INTRO
 
 Cell = Callable[[Record | None], str]
 
@@ -212,7 +212,7 @@ def _payloads(results: Results) -> str:
     sizes = sorted({one.at for one in results.records if one.measure == "payload"})
     parts = [(f"{size:,} bytes, p50 in ms:", _both_eras(results, "payload", size, "p50")) for size in sizes]
     for figure, told in (("peak", "at the peak above what it had before"), ("kept", "that stayed")):
-        parts += [(f"{size:,} bytes, MB {told}:", _plain_pairs(results, size, figure)) for size in sizes[-1:]]
+        parts += [(f"{size:,} bytes, MB {told}. {HELD}", _plain_pairs(results, size, figure)) for size in sizes[-1:]]
     return _section("Large results", parts)
 
 

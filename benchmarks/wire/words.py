@@ -34,6 +34,9 @@ BARS = """The bar of a call against `fastmcp run` is set with two servers in its
 with a single one over stdio it keeps one session for all calls.
 """
 
+HELD = """The relays keep up to 64 MB of what they have freed, since that makes them faster (`STEADY_MEMORY`), so they are
+no floor here; MagicTunnel keeps up to 8 MB, others what glibc or Node keeps by default:"""
+
 GIVEN_UP = """## What was given up
 
 No check, no bound and no line of the log was left out to be faster: a call that needs no task does in `express.py` what
