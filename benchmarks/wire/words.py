@@ -34,8 +34,8 @@ BARS = """The bar of a call against `fastmcp run` is set with two servers in its
 with a single one over stdio it keeps one session for all calls.
 """
 
-HELD = """The relays keep up to 64 MB of what they have freed, since that makes them faster (`STEADY_MEMORY`), so they are
-no floor here; MagicTunnel keeps up to 8 MB, others what glibc or Node keeps by default:"""
+HELD = """The relays keep up to 64 MB of what they have freed, which makes them faster (`STEADY_MEMORY`), so here they
+are no floor; MagicTunnel keeps up to 8 MB, others what glibc or Node keeps by default:"""
 
 GIVEN_UP = """## What was given up
 

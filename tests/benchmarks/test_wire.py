@@ -22,7 +22,7 @@ from benchmarks.wire.records import Results, load, percentile
 from benchmarks.wire.report import page
 from benchmarks.wire.responses import Responses
 from benchmarks.wire.table import table
-from benchmarks.wire.targets import DIRECT, FLOOR, LEANEST, OURS
+from benchmarks.wire.targets import DIRECT, FLOOR, FLOOR_UVLOOP, LEANEST, OURS
 
 BODY = b'{"jsonrpc":"2.0","id":1,"result":{}}'
 PLAIN = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\nMcp-Session-Id: s1\r\n\r\n%s" % (len(BODY), BODY)
@@ -86,6 +86,7 @@ def test_bars_compare_what_is_added_and_tell_what_was_not_measured() -> None:
     assert met["added p50 at most 1.5x that of raw asyncio relay"] is False
     assert met["calls/s at 64 at once, at least 0.6x those of raw asyncio relay"] is True
     assert met["p95 at 64 at once within 4x of p50"] is True
+    assert met[f"(no bar) calls/s at 64 at once, as a multiple of those of {FLOOR_UVLOOP}"] is None
     assert met["an idle session: at most 40 KB"] is None
 
 
