@@ -6,17 +6,18 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from benchmarks.wire.messages import Era
 from benchmarks.wire.place import HTTP, STDIO, Pair
 from benchmarks.wire.plan import Plan
 from benchmarks.wire.records import Results
-from benchmarks.wire.rounds import Servers, say, skip, started
+from benchmarks.wire.rounds import Servers, does_not_apply, first_pair, say, skip, started
 from benchmarks.wire.system import MISHAPS, NotApplicable, NotRunning, System
 from benchmarks.wire.targets import DIRECT, FLOOR, OURS, Target
 
-PAIRS = (Pair(HTTP, STDIO, Era.HANDSHAKE), Pair(STDIO, HTTP, Era.HANDSHAKE))
+PAIRS = tuple(Pair(front, back, Era.HANDSHAKE) for front, back in ((HTTP, STDIO), (STDIO, HTTP), (HTTP, HTTP)))
 """On the first of these that a target does."""
 AT_ONCE = 16
 IDLE_SERVERS = 10
@@ -35,24 +36,27 @@ def measure_memory(plan: Plan, results: Results) -> None:
         if target.name == DIRECT or (plan.is_quick and target.name not in (OURS, FLOOR)):
             continue
         say(f"memory of {target.name}")
-        _on_first(target, results, Servers(IDLE_SERVERS, 20, is_instant=True), _idle)
-        _on_first(target, results, Servers(), lambda system, found: _soak(plan, system, found))
+        _on_first(target, results, "idle", Servers(IDLE_SERVERS, 20, is_instant=True), _idle)
+        _on_first(target, results, "memory", Servers(), partial(_soak, plan))
         if plan.sessions:
-            _on_first(target, results, Servers(), lambda system, found: _sessions(plan.sessions, system, found))
+            _on_first(target, results, "sessions", Servers(), partial(_sessions, plan.sessions))
 
 
-def _on_first(target: Target, results: Results, servers: Servers, do: Callable[[System, Results], None]) -> None:
-    for pair in PAIRS:
-        with tempfile.TemporaryDirectory() as name:
-            try:
-                with started(target, pair, servers, Path(name)) as system:
-                    do(system, results)
-                    return
-            except NotApplicable:
-                continue
-            except (NotRunning, *MISHAPS) as error:
-                skip(results, "memory", target.name, pair, error)
-                return
+def _on_first(
+    target: Target, results: Results, measure: str, servers: Servers, do: Callable[[System, Results], None]
+) -> None:
+    """Do this with a target on the first pair that it does."""
+    if (pair := first_pair(target, PAIRS, servers)) is None:
+        does_not_apply(results, measure, target, f"{servers.count} servers")
+        return
+    with tempfile.TemporaryDirectory() as name:
+        try:
+            with started(target, pair, servers, Path(name)) as system:
+                do(system, results)
+        except NotApplicable:
+            does_not_apply(results, measure, target, str(pair))
+        except (NotRunning, *MISHAPS) as error:
+            skip(results, measure, target.name, pair, error)
 
 
 def megabytes(system: System) -> float:
@@ -80,7 +84,7 @@ def _soak(plan: Plan, system: System, results: Results) -> None:
 
 def _sessions(count: int, system: System, results: Results) -> None:
     if system.pair.front == STDIO or system.client.is_older:
-        return
+        raise NotApplicable
     before, began, processes = megabytes(system), time.monotonic(), len(system.pids())
     for done in range(count):
         if time.monotonic() - began > SESSION_SECONDS:

@@ -46,8 +46,8 @@ class Behind:
 
 
 def behind(alias: str, tools: int, port: int = 0, *, is_instant: bool = False, is_sse: bool = False) -> Behind:
-    """One raw backend; an instant one has no libraries to load."""
-    words = [sys.executable, *(["-S", "-E"] if is_instant else []), str(BACKEND), "--tools", str(tools)]
+    """One raw backend; an instant one has no libraries to load, unless it listens and so is there first."""
+    words = [sys.executable, *(["-S", "-E"] if is_instant and not port else []), str(BACKEND), "--tools", str(tools)]
     if port:
         words += ["--http", str(port), *(["--sse"] if is_sse else [])]
     return Behind(alias, tuple(words), port)

@@ -59,6 +59,7 @@ class Skip:
     target: str
     pair: str
     why: str
+    """Empty: it does not apply."""
 
 
 @dataclass

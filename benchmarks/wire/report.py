@@ -185,7 +185,8 @@ def _starts(results: Results) -> str:
 
     text = (
         "Seconds from the start of the process to a complete first list; instant servers over stdio. "
-        "What has no stdio in front is started over HTTP."
+        "What has no stdio in front is started over HTTP, and with servers over HTTP what has no stdio at all. "
+        "What takes long has fewer rounds, but one."
     )
     return _section("Cold start", [(text, _across(results, "start", "seconds", head, "gateway", digits=True))])
 
@@ -230,9 +231,19 @@ def reason(why: str) -> str:
 
 
 def _skips(results: Results) -> str:
-    lines = (f"- {one.target}: {one.measure}, {one.pair}: {reason(one.why)}" for one in results.skips)
-    text = "\n".join(dict.fromkeys(lines))
+    failed = [f"- {one.target}: {one.measure}, {one.pair}: {reason(one.why)}" for one in results.skips if one.why]
+    text = "\n".join(dict.fromkeys([*failed, *_not_applying(results)]))
     return f"## Left out\n\n{text}\n" if text else ""
+
+
+def _not_applying(results: Results) -> Iterable[str]:
+    """A line for each target that does not do everything."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for one in dict.fromkeys(one for one in results.skips if not one.why):
+        found.setdefault(one.target, {}).setdefault(one.measure, []).append(one.pair)
+    for target, measures in found.items():
+        told = "; ".join(f"{measure} ({', '.join(where)})" for measure, where in measures.items())
+        yield f"- {target}: does not apply to {told}"
 
 
 if __name__ == "__main__":

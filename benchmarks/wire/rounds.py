@@ -60,11 +60,11 @@ def running(
 
 @contextmanager
 def trying(results: Results, measure: str, target: Target, pair: Pair) -> Iterator[None]:
-    """Leave out what does not come up; what does not apply needs no word."""
+    """Leave out what does not come up, or does not apply."""
     try:
         yield
     except NotApplicable:
-        return
+        does_not_apply(results, measure, target, str(pair))
     except (NotRunning, *MISHAPS) as error:
         skip(results, measure, target.name, pair, error)
 
@@ -75,12 +75,33 @@ def system_of(target: Target, pair: Pair, servers: Servers, folder: Path, store:
     return System(target, pair, folder, behind, store)
 
 
+def first_pair(target: Target, pairs: Sequence[Pair], servers: Servers) -> Pair | None:
+    """The first of these that a target does; of one that is not installed, the first."""
+    return next((pair for pair in pairs if _applies(target, pair, servers)), None)
+
+
+def _applies(target: Target, pair: Pair, servers: Servers) -> bool:
+    with tempfile.TemporaryDirectory() as name:
+        try:
+            system_of(target, pair, servers, Path(name))
+        except NotApplicable:
+            return False
+        except NotRunning:
+            return True
+        return True
+
+
 @contextmanager
 def started(target: Target, pair: Pair, servers: Servers, folder: Path, store: str = "off") -> Iterator[System]:
     """One target that lists everything. Raises NotApplicable, NotRunning, and what a client may meet."""
     with system_of(target, pair, servers, folder, store) as system:
         system.ready(servers.count * servers.tools)
         yield system
+
+
+def does_not_apply(results: Results, measure: str, target: Target, where: str) -> None:
+    """Note what a target does not do."""
+    results.skips.append(Skip(measure, target.name, where, ""))
 
 
 def skip(results: Results, measure: str, target: str, pair: Pair, error: Exception) -> None:

@@ -14,13 +14,15 @@ from benchmarks.wire.messages import Era
 from benchmarks.wire.place import HTTP, ROOT, STDIO, Pair
 from benchmarks.wire.plan import Plan
 from benchmarks.wire.records import Record, Results
-from benchmarks.wire.rounds import Servers, in_turn, say, skip, started
-from benchmarks.wire.system import MISHAPS, NotApplicable, NotRunning
+from benchmarks.wire.rounds import Servers, does_not_apply, first_pair, in_turn, say, skip, started
+from benchmarks.wire.system import MISHAPS, NotRunning
 from benchmarks.wire.targets import OURS, SDK, Target
 
 TOOLS = 20
-PAIRS = (Pair(STDIO, STDIO, Era.HANDSHAKE), Pair(HTTP, STDIO, Era.HANDSHAKE))
-"""How they are started: over stdio, and over HTTP what does nothing else."""
+PAIRS = tuple(Pair(front, back, Era.HANDSHAKE) for front, back in ((STDIO, STDIO), (HTTP, STDIO), (HTTP, HTTP)))
+"""Each is started on the first of these that it does."""
+SECONDS = 10.0
+"""Whoever has taken so many has no more rounds."""
 STORED, NO_SERVER, PASS, VERSION = "MagicTunnel, stored catalogue", "plain SDK server", "python -c pass", "--version"
 NONE_BEHIND = "MagicTunnel, no server"
 ALONE = {SDK: NO_SERVER, OURS: NONE_BEHIND}
@@ -71,15 +73,18 @@ def measure_starts(plan: Plan, results: Results) -> None:
     with tempfile.TemporaryDirectory() as name:
         for count in plan.starts:
             say(f"starts with {count} servers")
-            _rounds(cases(plan, count, Path(name)), rounds, results)
+            _rounds(cases(plan, count, Path(name), results), rounds, results)
     measure_commands(COMMANDS, rounds, results)
 
 
-def cases(plan: Plan, count: int, folder: Path) -> list[Case]:
-    """Every target over stdio, or else over HTTP; ours with a stored catalogue too."""
-    servers = Servers(count, TOOLS, is_instant=True)
-    found = [Case(target, servers, pair) for target in plan.targets for pair in PAIRS]
+def cases(plan: Plan, count: int, folder: Path, results: Results) -> list[Case]:
+    """Every target on its first pair; ours with a stored catalogue too. What does not apply is noted."""
+    servers, found = Servers(count, TOOLS, is_instant=True), list[Case]()
     for target in plan.targets:
+        if pair := first_pair(target, PAIRS, servers):
+            found.append(Case(target, servers, pair))
+        else:
+            does_not_apply(results, "start", target, f"{count} servers")
         if target.name == OURS:
             found.append(Case(target, servers, PAIRS[0], str(folder / f"{count}.db")))
         if target.name in ALONE and count == max(plan.starts):
@@ -89,21 +94,17 @@ def cases(plan: Plan, count: int, folder: Path) -> list[Case]:
 
 def _rounds(all_of: Sequence[Case], rounds: int, results: Results) -> None:
     left: list[tuple[Case, Record]] = []
-    done: set[str] = set()
     for case in all_of:  # a first run, not counted: whether it comes up at all, and what it stores
-        if case.label in done:
-            continue
         try:
             case.run()
-        except NotApplicable:
-            continue
         except (NotRunning, *MISHAPS) as error:
             skip(results, "start", case.label, case.pair, error)
-            continue
-        done.add(case.label)
-        left.append((case, results.record("start", case.label, case.pair, case.servers.count)))
+        else:
+            left.append((case, results.record("start", case.label, case.pair, case.servers.count)))
     for number in range(rounds):
         for case, record in in_turn(left, number):
+            if sum(record.figures.get("seconds", ())) >= SECONDS:
+                continue
             try:
                 record.add(number, seconds=case.run())
             except (NotRunning, *MISHAPS) as error:

@@ -89,8 +89,8 @@ class System:
             return
         for one in self._servers:
             if one.port:
-                self._popen(list(one.words), {})
-                if not connected(one.port):
+                process = self._popen(list(one.words), {})
+                if not connected(one.port, process):
                     raise NotRunning("a backend does not listen")
 
     def start(self) -> None:

@@ -34,7 +34,7 @@ def table(results: Results) -> str:
             lines.append(f"{heading:40}{names}{RATIOS}")
         if one.figures:
             lines.append(_line(results, one))
-    lines += [f"without {skip.target}: {skip.measure} {skip.pair}: {skip.why}" for skip in results.skips]
+    lines += [f"without {skip.target}: {skip.measure} {skip.pair}: {skip.why}" for skip in results.skips if skip.why]
     return "\n".join([*lines, *(f"{bar.mark:7} {bar.text}: {bar.told}" for bar in verdicts(results))])
 
 
