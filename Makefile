@@ -58,7 +58,7 @@ answers: $(STAMP) ## Have 100 callers answer 50 questions each, all at once, thr
 	MAGICTUNNEL_ROUNDS=50 $(BIN)/python -m pytest tests/journeys/test_answers_land_in_their_own_call.py
 
 bench: $(STAMP) ## Measure us side by side with other gateways and the raw floor, and write docs/performance.md if nothing is left out (an hour)
-	$(BIN)/python -m benchmarks.wire.peers
+	$(BIN)/python -m benchmarks.wire.install
 	$(BIN)/python -m benchmarks.wire --docs docs --out .peers/bench/run.json $(ARGS)
 
 bench-quick: $(STAMP) ## The same in under three minutes, without the gateways of others

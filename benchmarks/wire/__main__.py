@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from benchmarks.wire.calls import measure_calls
+from benchmarks.wire.install import installed
 from benchmarks.wire.lists import measure_lists
 from benchmarks.wire.machine import machine, versions
 from benchmarks.wire.memory import measure_memory
-from benchmarks.wire.peers import installed
 from benchmarks.wire.place import PAIRS
 from benchmarks.wire.plan import Plan, quick
 from benchmarks.wire.records import Results

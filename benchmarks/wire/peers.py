@@ -1,4 +1,4 @@
-"""Gateways that others wrote, at exact versions: `python -m benchmarks.wire.peers` installs them.
+"""Gateways that others wrote, at exact versions: `python -m benchmarks.wire.install` installs those that are measured.
 
 Each group is an environment of its own in `.peers/bench`. One that does not install is left out of what is measured.
 """
@@ -63,31 +63,9 @@ FASTMCP = Group("fastmcp", ("fastmcp==4.1.2", "uvloop==0.23.0", "httptools==0.9.
 MCP_PROXY = Group("mcp-proxy", ("mcp-proxy==0.13.0",))
 NPM = Group("npm", ("mcp-hub@4.2.1", "supergateway@4.0.0"), is_npm=True)
 CONTEXT_FORGE = Group("contextforge", ("mcp-contextforge-gateway==1.0.7.post20260921",))
-GROUPS = (FASTMCP, MCP_PROXY, NPM, CONTEXT_FORGE)
 
 
 def _run(words: list[str]) -> None:
     done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, check=False)
     if done.returncode:
         raise OSError(f"{words[0]}: {done.stderr[-400:]}")
-
-
-def installed() -> dict[str, str]:
-    """The versions of those that are there."""
-    names = [package for group in GROUPS if group.is_installed for package in group.packages]
-    return dict(name.replace("@", "==").split("==", 1) for name in names)
-
-
-def main() -> None:
-    """Install what is missing."""
-    for group in GROUPS:
-        try:
-            if not group.is_installed:
-                group.install()
-            print(f"{group.name}: {', '.join(group.packages)}")
-        except (OSError, subprocess.SubprocessError) as error:
-            print(f"{group.name}: not installed: {error}", file=sys.stderr)
-
-
-if __name__ == "__main__":
-    main()
