@@ -201,7 +201,7 @@ def _memory(results: Results) -> str:
     parts = [
         ("Megabytes in memory (RSS), without the servers:", _across(results, "memory", "rss", head, "gateway", True)),
         (
-            "Seconds from a change of a list until the last of so many streams has heard of it, each once:",
+            "Seconds from a change of a list until the last of so many streams of ours heard of it, each once:",
             _across(results, "streams", "seconds", sessions, "gateway", True),
         ),
         ("KB that an idle HTTP session takes:", _across(results, "sessions", "kilobytes", sessions, "gateway", True)),

@@ -18,7 +18,7 @@ from benchmarks.wire.messages import Calls, Era, WrongAnswer
 from benchmarks.wire.peers import FASTMCP
 from benchmarks.wire.place import PAIRS, ROOT
 from benchmarks.wire.plan import Plan, quick
-from benchmarks.wire.records import Results, load, percentile
+from benchmarks.wire.records import Results, Skip, load, percentile
 from benchmarks.wire.report import page
 from benchmarks.wire.responses import Responses
 from benchmarks.wire.table import table
@@ -123,6 +123,24 @@ def test_everybody_is_told_next_to_both_relays() -> None:
     head, *lines = table(results()).splitlines()
     assert head.split()[-4:] == ["added/raw", "added/leanest", "cpu/raw", "cpu/leanest"]
     assert next(line for line in lines if OURS in line).split()[-4:] == ["2.00", "4.00", "3.00", "6.00"]
+
+
+def test_what_was_left_out_is_told_once_and_what_does_not_apply_in_a_line() -> None:
+    found = results()
+    for measure, where, why in (
+        ("latency", str(PAIRS[0]), ""),
+        ("latency", str(PAIRS[1]), ""),
+        ("list", str(PAIRS[0]), ""),
+        ("list", str(PAIRS[0]), ""),
+        ("memory", str(PAIRS[2]), "NotRunning: it has ended | at /a/path"),
+    ):
+        found.skips.append(Skip(measure, "other", where, why))
+    told = page(found).partition("## Left out\n\n")[2].partition("\n\n")[0].splitlines()
+    assert told == [
+        f"- other: memory, {PAIRS[2]}: it has ended",
+        f"- other: does not apply to latency ({PAIRS[0]}, {PAIRS[1]}); list ({PAIRS[0]})",
+    ]
+    assert table(found).count("without other") == 1
 
 
 def test_a_run_without_relays_is_told_without_ratios() -> None:
