@@ -14,8 +14,8 @@ from benchmarks.wire.records import Record, Results, percentile
 from benchmarks.wire.rounds import Servers, interleave, running, skip
 from benchmarks.wire.system import NotRunning, System
 
-WARM_CALLS, WARM_SECONDS, FEWEST = 1_000, 1.0, 5
-"""Warming up ends with so many calls, or where more would take longer, but not before the fewest: some compile what
+WARM_CALLS, FEWEST = 1_000, 5
+"""Warming up ends with so many calls, or where more would take too long, but not before the fewest: some compile what
 they run often."""
 SLOW = 0.02
 """Seconds of one call from which on a target is slow."""
@@ -66,17 +66,17 @@ def _record(results: Results, measure: str, at: int, system: System) -> Record:
 
 def fitting(plan: Plan, system: System, at_once: int) -> int:
     """How many calls of a round fit into its budget."""
-    return max(FEWEST, at_once, min(plan.most, int(plan.budget / warmed_up(system, at_once))))
+    return max(FEWEST, at_once, min(plan.most, int(plan.budget / warmed_up(system, at_once, plan.warm_up))))
 
 
-def warmed_up(system: System, at_once: int) -> float:
+def warmed_up(system: System, at_once: int, seconds: float) -> float:
     """Seconds from one call to the next, in the last and largest of the batches that warm it up."""
     batch, made, spent = FEWEST, 0, 0.0
     while True:
         load = system.client.call(system.calls(), batch, min(at_once, batch))
         made, spent, each = made + batch, spent + load.seconds, load.seconds / batch
         batch = max(at_once, 2 * batch)
-        if made >= WARM_CALLS or spent + each * batch > WARM_SECONDS:
+        if made >= WARM_CALLS or spent + each * batch > seconds:
             return each
 
 

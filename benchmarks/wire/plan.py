@@ -22,6 +22,8 @@ class Plan:
     """Seconds that one target may take for one round."""
     most: int = 2_000
     """Calls in one round."""
+    warm_up: float = 1.0
+    """Seconds of calls before the first round."""
     at_once: tuple[int, ...] = (1, 16, 64, 256)
     sizes: tuple[int, ...] = (1_000, 100_000, 1_000_000, 10_000_000)
     """Bytes of a result."""
@@ -73,6 +75,7 @@ def quick() -> Plan:
         targets=tuple(target for target in TARGETS if target.name in QUICK_TARGETS),
         rounds=3,
         budget=0.1,
+        warm_up=0.25,
         at_once=(64,),
         sizes=(1_000_000,),
         lists=(10,),
