@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import xml.etree.ElementTree as ElementTree
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -162,7 +163,7 @@ def test_only_a_run_that_leaves_nothing_out_makes_a_page() -> None:
     assert not quick().is_whole
 
 
-def test_a_run_is_read_as_it_was_written(tmp_path) -> None:
+def test_a_run_is_read_as_it_was_written(tmp_path: Path) -> None:
     results().save(tmp_path / "run.json")
     assert load(tmp_path / "run.json") == results()
 
