@@ -5,7 +5,14 @@ from __future__ import annotations
 import secrets
 from typing import Any, NamedTuple
 
-from mcp.server.streamable_http import EventCallback, EventMessage, EventStore
+import anyio
+from mcp.server.streamable_http import (
+    GET_STREAM_KEY,
+    EventCallback,
+    EventMessage,
+    EventStore,
+    StreamableHTTPServerTransport,
+)
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp_types import JSONRPCError, JSONRPCMessage, JSONRPCResponse
 
@@ -24,6 +31,11 @@ class _Event(NamedTuple):
     message: JSONRPCMessage | None
     size: int
 
+    @property
+    def is_last(self) -> bool:
+        """Whether nothing comes after it on its stream: it answers what that is for."""
+        return self.stream != GET_STREAM_KEY and isinstance(self.message, JSONRPCResponse | JSONRPCError)
+
 
 class Events(EventStore):
     """The last messages of one session."""
@@ -33,6 +45,9 @@ class Events(EventStore):
         self._count = 0
         self._events: list[_Event] = []  # a deque takes more room than most sessions' events
         self._size = 0
+        self._stored: anyio.Event | None = None
+        """Set with the next message; there while somebody waits for that."""
+        self._is_over = False
 
     async def store_event(self, stream_id: str, message: JSONRPCMessage | None) -> str:
         """See `EventStore.store_event`."""
@@ -42,23 +57,44 @@ class Events(EventStore):
         self._size += event.size
         while len(self._events) > MAX_EVENTS or (self._size > MAX_SIZE and len(self._events) > 1):
             self._size -= self._events.pop(0).size
+        self._wake()
         return event.id
 
     async def replay_events_after(self, last_event_id: str, send_callback: EventCallback) -> str | None:
         """See `EventStore.replay_events_after`. What is not kept any more cannot be taken up.
 
-        What comes while a client reads is among it: the SDK has nobody else to give that to.
+        The stream of a request is followed here to its answer: the SDK misses what comes before it listens again, and
+        goes on listening after the answer.
         """
         known = next((event for event in self._events if event.id == last_event_id), None)
-        if known is None:
+        if known is None or known.is_last:
             return None
         last = known.number
-        while later := [event for event in self._events if event.number > last]:
-            for event in later:
+        while not self._is_over:
+            if self._events[0].number > last + 1:
+                return None  # what it has not read yet is not kept any more
+            for event in [event for event in self._events if event.number > last]:
                 last = event.number
                 if event.stream == known.stream and event.message is not None:
                     await send_callback(EventMessage(event.message, event.id))
-        return known.stream
+                    if event.is_last:
+                        return None
+            if last == self._count:
+                if known.stream == GET_STREAM_KEY:
+                    return known.stream
+                self._stored = self._stored or anyio.Event()
+                await self._stored.wait()
+        return None
+
+    def end(self) -> None:
+        """The session is over: nothing comes any more."""
+        self._is_over = True
+        self._wake()
+
+    def _wake(self) -> None:
+        stored, self._stored = self._stored, None
+        if stored is not None:
+            stored.set()
 
 
 class SessionManager(StreamableHTTPSessionManager):
@@ -76,6 +112,11 @@ class SessionManager(StreamableHTTPSessionManager):
     @event_store.setter
     def event_store(self, _given: EventStore | None) -> None:
         return
+
+    async def _discard_session(self, session_id: str, transport: StreamableHTTPServerTransport) -> None:
+        await super()._discard_session(session_id, transport)
+        if isinstance(transport._event_store, Events):
+            transport._event_store.end()
 
 
 def _size(message: JSONRPCMessage | None) -> int:

@@ -156,10 +156,29 @@ async def test_a_call_that_was_let_go_can_be_taken_up_on_the_connection_that_it_
             headers = client.sent("tools/call", {})[0] | {"last-event-id": last}
             async with client.http.stream("GET", "/mcp", headers=headers) as stream:
                 taken_up.set()
-                told = await data_of(stream.aiter_lines())
+                await stream.aread()  # to its end: there is nothing more to come
+            again = await client.http.get("/mcp", headers=headers)
 
     assert events(response) == []
-    assert told["result"]["content"][0]["text"] == "late"
+    for told in (stream, again):
+        assert [message["result"]["content"][0]["text"] for message in events(told)] == ["late"]
+
+
+async def test_a_stream_that_is_taken_up_ends_with_its_session() -> None:
+    async def handle(call: Call) -> Json:
+        await call.caller.back.let_go()
+        await anyio.sleep_forever()
+        return {}
+
+    async with stage(handle, era="handshake") as client:
+        response = await client.call()
+        last = [line[3:].strip() for line in response.text.split("\n") if line.startswith("id:")][-1]
+        headers = client.sent("tools/call", {})[0]
+        async with client.http.stream("GET", "/mcp", headers=headers | {"last-event-id": last}) as stream:
+            await client.http.delete("/mcp", headers=headers)
+            await stream.aread()
+
+    assert events(stream) == []
 
 
 HALF, MENDED = "cut \ud83d", "cut \ufffd"
