@@ -10,6 +10,7 @@ import anyio
 
 from magictunnel.catalog.model import Json
 from magictunnel.errors import BadParams, CallError, CannotAsk, TooMany
+from magictunnel.front.decode import MAX_NAME
 from magictunnel.front.inbound import Inbound
 from magictunnel.front.outbox import Outbox, Tasks
 from magictunnel.wire.caller import Caller
@@ -156,6 +157,10 @@ async def _honoured(wanted: Json, listener: Caller, follow: Follow) -> Json:
 
 def _names(topic: str, listed: Any) -> list[str]:
     listed = listed or []
-    if not isinstance(listed, list) or len(listed) > MAX_NAMES or not all(isinstance(name, str) for name in listed):
-        raise BadParams(f"{topic} must be a list of at most {MAX_NAMES} strings")
+    if not isinstance(listed, list) or len(listed) > MAX_NAMES or not all(_is_name(name) for name in listed):
+        raise BadParams(f"{topic} must be a list of at most {MAX_NAMES} strings of at most {MAX_NAME} characters")
     return list(dict.fromkeys(listed))
+
+
+def _is_name(name: Any) -> bool:
+    return isinstance(name, str) and len(name) <= MAX_NAME

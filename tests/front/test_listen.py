@@ -102,6 +102,8 @@ async def test_a_stream_says_first_what_it_will_tell(wanted: Json, honoured: Jso
         {"resourceSubscriptions": "x:1"},
         {"resourceSubscriptions": [1]},
         {"resourceSubscriptions": ["x:1"] * 1_001},
+        {"resourceSubscriptions": ["x" * 8_193]},
+        {"taskIds": ["x" * 8_193]},
         {"taskIds": [None]},
     ],
 )
