@@ -221,11 +221,16 @@ class McpLink:
         level = most_verbose(self._terms.audience.log_level, wanted)
         if self.stateless or level in (None, self._log_level) or "logging" not in self.capabilities:
             return
-        self._log_level = level
+        before, self._log_level = self._log_level, level
         try:
             await self._exchanges.send("logging/setLevel", {"level": level}, US)
         except BackendError as error:
             logger.debug("%s: it takes no log level: %s", self._name, error)
+        except BaseException as error:
+            self._log_level = before
+            if isinstance(error, OutcomeUnknown):
+                raise BackendUnavailable(self._name, "its connection broke before the call was sent") from error
+            raise
 
     async def follow(self, topic: Topic) -> None:
         """See `Link.follow`. A server of the handshake era tells of its tasks unasked."""

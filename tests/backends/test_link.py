@@ -15,7 +15,7 @@ from magictunnel.backends.link import McpLink
 from magictunnel.catalog.model import Json
 from magictunnel.catalog.tasks import RELATED, public_task
 from magictunnel.config.model import Era
-from magictunnel.errors import AnswerError, BackendError, BadParams, CallError, CannotAsk
+from magictunnel.errors import AnswerError, BackendError, BackendUnavailable, BadParams, CallError, CannotAsk
 from magictunnel.wire.audience import Audience
 from magictunnel.wire.caller import Caller
 from tests.support.memory import PlayedBack, raw_link, sent, until
@@ -424,6 +424,25 @@ async def test_a_server_that_refuses_a_level_is_called_all_the_same() -> None:
     script = Script(offers=TOOLS, capabilities=LOGS.capabilities, answers={"logging/setLevel": refusal})
     async with near("handshake", script) as end:
         assert "content" in await end.call(Caller("c", stateless=True, log_level="debug"))
+
+
+async def test_a_call_before_which_the_level_could_not_be_told_was_not_sent() -> None:
+    """So that it can be sent once more, whatever its tool does."""
+    script = Script(offers=TOOLS, capabilities=LOGS.capabilities, crash_on=["logging/setLevel"])
+    async with near("handshake", script) as end:
+        with pytest.raises(BackendUnavailable, match="before the call was sent"):
+            await end.call(Caller("c", stateless=True, log_level="debug"))
+        assert sent(end.server, "tools/call") == []
+
+
+async def test_a_level_that_nobody_waited_for_is_told_again() -> None:
+    script = Script(offers=TOOLS, capabilities=LOGS.capabilities, hang_on=["logging/setLevel"])
+    async with near("handshake", script) as end:
+        for _ in range(2):
+            with anyio.move_on_after(0.05):
+                await end.call(Caller("c", stateless=True, log_level="debug"))
+
+        await until(lambda: levels(end) == ["debug", "debug"])
 
 
 # --- the way out
