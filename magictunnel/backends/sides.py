@@ -18,21 +18,23 @@ from anyio.abc import TaskGroup
 
 from magictunnel.backends.base import Backend, Link, Terms, Topic
 from magictunnel.backends.line import Line
-from magictunnel.backends.states import Limits
+from magictunnel.backends.states import Limits, Streak
 from magictunnel.catalog.model import Kind
 from magictunnel.config.model import Era, Sharing
 from magictunnel.errors import BackendUnavailable, CallError
 from magictunnel.wire.audience import Audience, union
 from magictunnel.wire.caller import Caller
 
-_AGAIN = 1.0
-"""Seconds before a connection is opened again on which something is followed."""
 OTHER_ERA = 5.0
 """Seconds for a server that is up to open a session in its other era, if it has one."""
 MAX_KINDS = 16
 """Sets of client capabilities for which a server over HTTP gets a session each."""
 
 logger = logging.getLogger(__name__)
+
+
+class Ended(BackendUnavailable):
+    """A connection was ended on purpose before it was open. Whoever still wants it asks again."""
 
 
 class Side(NamedTuple):
@@ -120,6 +122,11 @@ class Sides:
         """Those that are open."""
         return [(side, line.link) for side, line in self._lines.items() if line.link]
 
+    @property
+    def are_opening(self) -> bool:
+        """Whether one of them is, so that somebody waits for it."""
+        return not all(line.decided.is_set() for line in self._lines.values())
+
     def of_session(self, session: str) -> Link | None:
         """The open connection of one client session alone."""
         return next((link for side, link in self.links if session and side.session == session), None)
@@ -131,6 +138,7 @@ class Sides:
 
         Raises:
             BackendUnavailable: it does not open.
+            Ended: it was ended instead.
         """
         line = self._lines.get(side)
         if line is None:
@@ -144,7 +152,8 @@ class Sides:
         if line.was_open and not line.is_ended:  # it has ended since: the next one
             return await self.get(side, tasks, within)
         await line.over.wait()
-        raise BackendUnavailable(self._backend.name, line.failure.told if line.failure else "it was closed")
+        kind = Ended if line.is_ended else BackendUnavailable
+        raise kind(self._backend.name, line.failure.told if line.failure else "it was closed")
 
     def close(self, session: str) -> None:
         """End the connections of a client session; one that is just down is not opened again."""
@@ -214,12 +223,16 @@ class Sides:
 
     async def _keep(self, side: Side, line: Line) -> None:
         """One connection, and the next one, for as long as somebody follows something on it."""
-        await self._hold(side, line)
-        while self._followed.get(side):
-            await anyio.sleep(_AGAIN)
-            if side in self._lines:
+        streak = Streak()
+        while True:
+            began = anyio.current_time()
+            await self._hold(side, line)
+            at_once = streak.failed(anyio.current_time() - began if line.was_open else None)
+            if self._followed.get(side) and not at_once:
+                await anyio.sleep(streak.pause())
+            if side in self._lines or not self._followed.get(side):
                 return
-            await self._hold(side, self._line(side))
+            line = self._line(side)
 
     async def _hold(self, side: Side, line: Line) -> None:
         """One connection, from start to end."""

@@ -16,7 +16,7 @@ from magictunnel.backends.idle import doze
 from magictunnel.backends.line import Line
 from magictunnel.backends.listed import Listed, OnListing
 from magictunnel.backends.news import News
-from magictunnel.backends.sides import OTHER_ERA, Side, Sides, served_by, side_for, time_to_open
+from magictunnel.backends.sides import OTHER_ERA, Ended, Side, Sides, served_by, side_for, time_to_open
 from magictunnel.backends.standing import OnState, Standing
 from magictunnel.backends.states import HURRY, Event, Limits, State, Status, Streak, after_failures, inventory
 from magictunnel.backends.stats import Stats
@@ -108,6 +108,7 @@ class Supervisor:
         """One connection, from the wish for it to its end and the pause that follows."""
         if self._standing.state is State.IDLE:
             await self._wanted.wait()
+            self._down_since = anyio.current_time()
         self._wanted = anyio.Event()
         if self._standing.state is not State.STARTING:
             self._standing.step(Event.ATTEMPT, phase=Phase.RESOLVE)
@@ -204,15 +205,11 @@ class Supervisor:
             if self._standing.state is State.IDLE or self._opens:
                 self._wanted.set()
             elif not self._standing.is_under_way:
-                self._hurry()
+                if self._is_remote and anyio.current_time() - self._tried_at > HURRY:
+                    self._wanted.set()  # an attempt costs nothing but a connection
                 raise self._standing.unavailable()
             await self._standing.moved()
         return self._fit
-
-    def _hurry(self) -> None:
-        """Somebody wants it: where an attempt costs nothing but a connection, do not wait long for the next."""
-        if self._is_remote and anyio.current_time() - self._tried_at > HURRY:
-            self._wanted.set()
 
     @property
     def _opens(self) -> bool:
@@ -284,6 +281,8 @@ class Supervisor:
             raise BackendUnavailable(self.name, "the client that this is for has gone")
         try:
             return await self.sides.get(side, self.tasks, time_to_open(side, main, self._limits.start_timeout))
+        except Ended:
+            return await self.link_for(caller)
         except BackendUnavailable:
             if side.session:
                 raise
@@ -381,7 +380,7 @@ class Supervisor:
 
     def _last_needed(self) -> float:
         is_up = self._standing.state in (State.READY, State.DEGRADED)
-        if not is_up or self.stats.in_flight or self.followed:
+        if not is_up or self.stats.in_flight or self.followed or self.sides.are_opening:
             return float("inf")
         return max(self.stats.last, self._up_since)
 

@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from magictunnel.backends import sides
-from magictunnel.backends.base import US, AtPhase, Terms
+from magictunnel.backends.base import US, AtPhase, Link, Terms
 from magictunnel.backends.sides import Side, side_for
 from magictunnel.backends.states import Limits, State
 from magictunnel.backends.supervisor import Supervisor
@@ -278,6 +278,23 @@ async def test_clients_that_differ_in_too_many_ways_share_the_main_connection(mo
 
         other = Caller("2", stateless=True, capabilities={"sampling": {}})
         assert await watched.supervisor.link_for(other) is watched.backend.links[0]
+
+
+async def test_a_call_that_waits_for_its_own_connection_as_the_server_is_restarted_gets_the_next_one() -> None:
+    async with watching(PlayedBackend(), Sharing.PER_CLIENT) as watched, anyio.create_task_group() as tasks:
+        watched.audience.join(SESSION)
+        watched.backend.hangs = True
+        found: list[Link] = []
+
+        async def call() -> None:
+            found.append(await watched.supervisor.link_for(SESSION))
+
+        tasks.start_soon(call)
+        await until(lambda: watched.backend.attempts == 2)
+        watched.backend.hangs = False
+        watched.supervisor.restart()
+        await until(lambda: bool(found))
+        assert found == watched.supervisor.links("h1")
 
 
 async def test_whoever_waits_for_a_side_connection_is_told_when_its_session_ends_meanwhile() -> None:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 
-from magictunnel.backends import sides, states
+from magictunnel.backends import states
 from magictunnel.backends.base import US, AtPhase, Phase, Terms, resource
 from magictunnel.backends.breaker import MISSES
 from magictunnel.backends.states import (
@@ -397,6 +397,32 @@ async def test_a_server_of_which_a_client_follows_something_on_its_own_connectio
         await watched.until(lambda: backend.open_now == 0)
 
 
+async def test_a_server_is_not_stopped_while_a_connection_of_a_client_is_being_opened() -> None:
+    backend = PlayedBackend(offers=TOOLS)
+    limits = Limits(5.0, 60.0, Sharing.PER_CLIENT, idle_timeout=0.04)
+    async with watching(backend, limits=limits) as watched, anyio.create_task_group() as tasks:
+        await watched.supervisor.ready()
+        backend.hangs = True
+        tasks.start_soon(watched.supervisor.link_for, CLIENT)
+        await stays_up(watched)
+        tasks.cancel_scope.cancel()
+
+
+async def test_what_a_server_that_sleeps_offers_outlives_a_first_attempt_that_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(states, "FIRST_PAUSE", 0.001)
+    backend = PlayedBackend(offers=TOOLS, failures=[OSError("no")])
+    async with watching(backend, limits=Limits(5.0, 0.3, start=Start.LAZY), saved=SAVED) as watched:
+        await watched.until_is(State.IDLE)
+        await anyio.sleep(0.35)  # longer than what it offers outlives its absence
+        with pytest.raises(BackendUnavailable):
+            await watched.supervisor.ready()
+        await watched.until_is(State.READY)
+
+        assert None not in watched.listings
+
+
 async def test_a_server_that_is_called_stays_up_from_its_last_call_on() -> None:
     async with watching(PlayedBackend(offers=TOOLS), limits=FAST_ASLEEP) as watched:
         await watched.supervisor.ready()
@@ -669,10 +695,7 @@ async def test_a_server_that_sleeps_is_started_by_a_restart() -> None:
         await watched.until_is(State.READY)
 
 
-async def test_what_a_client_follows_on_its_own_connection_is_followed_after_a_restart(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(sides, "_AGAIN", 0.01)
+async def test_what_a_client_follows_on_its_own_connection_is_followed_after_a_restart() -> None:
     topic = resource("x:1")
     backend = PlayedBackend(offers=TOOLS, capabilities={"resources": {"subscribe": True}})
     async with watching(backend, limits=Limits(5.0, 60.0, Sharing.PER_CLIENT)) as watched:
@@ -681,6 +704,22 @@ async def test_what_a_client_follows_on_its_own_connection_is_followed_after_a_r
         watched.supervisor.restart()
 
         await watched.until(lambda: [link.followed for link in backend.links[2:]].count([topic]) == 1)
+
+
+async def test_a_connection_on_which_something_is_followed_is_not_opened_again_and_again_while_it_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(states, "FIRST_PAUSE", LONGEST_PAUSE)
+    backend = PlayedBackend(offers=TOOLS, capabilities={"resources": {"subscribe": True}})
+    async with watching(backend, limits=Limits(5.0, 60.0, Sharing.PER_CLIENT)) as watched:
+        await watched.supervisor.followed.follow(resource("x:1"), CLIENT)
+        backend.failures = [OSError("no")] * 99
+        backend.links[1].lose()
+        await watched.until(lambda: backend.attempts == 3)  # at once, since it was up
+
+        with anyio.move_on_after(1.3) as waited:
+            await watched.until(lambda: backend.attempts > 3)
+        assert waited.cancelled_caught
 
 
 async def test_a_client_that_has_gone_is_given_no_connection() -> None:
