@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import NamedTuple
+from weakref import WeakValueDictionary
 
 import anyio
 
@@ -47,8 +47,11 @@ class Subscriptions:
         self._owner = owner
         self._publish = publish
         self._subscribers: dict[_Key, dict[Back, _Subscriber]] = {}
-        self._turns: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
-        """Per backend, so that a last unsubscribe and a first subscribe reach it in the order in which they came."""
+        self._turns: WeakValueDictionary[tuple[str, Topic], anyio.Lock] = WeakValueDictionary()
+        """Per thing, so that a last unsubscribe and a first subscribe reach its owner in the order in which they came.
+
+        A lock is there while somebody holds it, or waits for it.
+        """
 
     async def add(self, backend: str, topic: Topic, public: str, caller: Caller, *, is_new: bool = False) -> None:
         """Have `caller` told of `topic`, which it knows as `public`; if `is_new`, whoever followed that name before
@@ -57,14 +60,16 @@ class Subscriptions:
         Raises:
             CallError: its owner refuses, or cannot; or it has too many.
         """
-        async with self._turns[backend]:
+        own = {caller.back: _Subscriber(caller, public)}
+        self._make_room(topic, caller)
+        if is_new:  # it is its client's whether or not its server agrees to tell of it
+            self._subscribers[_Key(backend, self._owner(backend).line_of(caller), topic)] = own
+        async with self._turn(backend, topic):
             try:
-                self._make_room(topic, caller)
                 key = await self._followed(backend, topic, caller)
-                subscribers = {} if is_new else self._subscribers.get(key, {})
-                self._subscribers[key] = subscribers | {caller.back: _Subscriber(caller, public)}
+                self._subscribers[key] = self._subscribers.get(key, {}) | own
             finally:
-                self._sweep(backend)
+                self._sweep(backend, topic)
 
     async def remove(self, backend: str, topic: Topic, caller: Caller) -> None:
         """Tell `caller` no more; the last one's owner is told so. To one that is not subscribed nothing happens."""
@@ -79,32 +84,40 @@ class Subscriptions:
         """Its clients have other connections to it now: each is told of what it follows on the one that it takes."""
         with suppress(CallError):  # it has gone
             owner = self._owner(backend)
-            followed: set[_Key] = set()
+            followed: dict[_Key, bool] = {}
             for key in [key for key in self._subscribers if key.backend == backend]:
                 for back in tuple(self._subscribers.get(key, {})):
-                    async with self._turns[backend]:
+                    async with self._turn(backend, key.topic):
                         await self._moved(owner, key, back, followed)
 
-    async def _moved(self, owner: Followed, key: _Key, back: Back, followed: set[_Key]) -> None:
-        """Move one subscriber; `followed`: what has been followed anew, to which this adds."""
+    async def _moved(self, owner: Followed, key: _Key, back: Back, followed: dict[_Key, bool]) -> None:
+        """Move one subscriber; `followed`: whether the owner has agreed, for all that was moved, to which this adds.
+
+        What it does not agree to is followed no more, so that whoever subscribes to it again is not told that it is.
+        """
         if (one := self._subscribers.get(key, {}).get(back)) is None:
             return
         new = key._replace(line=owner.line_of(one.caller))
         if new not in followed:
-            try:
-                with anyio.fail_after(_PATIENCE):
-                    await owner.follow(key.topic, one.caller)
-            except TimeoutError:
-                logger.warning("%s: it does not say whether it tells of %s any more", key.backend, key.topic.name)
-            except CallError as error:
-                logger.warning("%s: it does not tell of %s any more: %s", key.backend, key.topic.name, error)
-            followed.add(new)
-        if self._subscribers.get(key, {}).pop(back, None):
+            followed[new] = await self._agrees(owner, new, one.caller)
+        if self._subscribers.get(key, {}).pop(back, None) and (followed[new] or new.topic == task(new.topic.name)):
             self._subscribers.setdefault(new, {})[back] = one
         if not self._subscribers.get(key):
             self._subscribers.pop(key, None)
         if not self._subscribers.get(new):  # it has gone meanwhile
             owner.forget_soon(new.topic, new.line)
+
+    async def _agrees(self, owner: Followed, key: _Key, caller: Caller) -> bool:
+        try:
+            with anyio.fail_after(owner.patience):
+                await owner.follow(key.topic, caller)
+        except TimeoutError:
+            logger.warning("%s: it does not say whether it tells of %s any more", key.backend, key.topic.name)
+        except CallError as error:
+            logger.warning("%s: it does not tell of %s any more: %s", key.backend, key.topic.name, error)
+        else:
+            return True
+        return False
 
     def forget(self, backend: str) -> None:
         """A backend is gone, and with it all that was followed of it."""
@@ -170,7 +183,7 @@ class Subscriptions:
             owner = current
             key = _Key(backend, owner.line_of(caller), topic)
             try:
-                if not self._subscribers.get(key):
+                if topic == task(topic.name) or not self._subscribers.get(key):
                     await self._follow(owner, key, caller)
             except CallError:
                 if self._owner(backend) is owner:
@@ -185,9 +198,13 @@ class Subscriptions:
             owner.forget_soon(key.topic, key.line)
             raise
 
-    def _sweep(self, backend: str) -> None:
-        """Have forgotten what nobody wants any more: whoever let go of it last may not have waited for its turn."""
-        for key in [key for key, known in self._subscribers.items() if key.backend == backend and not known]:
+    def _turn(self, backend: str, topic: Topic) -> anyio.Lock:
+        return self._turns.setdefault((backend, topic), anyio.Lock())
+
+    def _sweep(self, backend: str, topic: Topic) -> None:
+        """Have it forgotten if nobody wants it any more: whoever let go of it last may not have waited for its turn."""
+        unwanted = [key for key, known in self._subscribers.items() if not known]
+        for key in [key for key in unwanted if (key.backend, key.topic) == (backend, topic)]:
             del self._subscribers[key]
             with suppress(CallError):  # it has gone
                 self._owner(backend).forget_soon(key.topic, key.line)
@@ -202,7 +219,7 @@ class Subscriptions:
 
     async def _forget(self, key: _Key) -> None:
         with anyio.move_on_after(_PATIENCE), suppress(CallError):  # it may be gone by now
-            async with self._turns[key.backend]:
+            async with self._turn(key.backend, key.topic):
                 if self._subscribers.get(key) == {}:
                     del self._subscribers[key]
                     await self._owner(key.backend).forget(key.topic, key.line)

@@ -10,11 +10,12 @@ import pytest
 
 from magictunnel import subscriptions
 from magictunnel.backends.base import Topic, resource, task
+from magictunnel.backends.followed import Followed
 from magictunnel.backends.states import Limits, State
 from magictunnel.backends.supervisor import Supervisor
 from magictunnel.catalog.model import Json
 from magictunnel.catalog.tasks import public_task
-from magictunnel.config.model import Sharing
+from magictunnel.config.model import Sharing, Start
 from magictunnel.errors import BackendError, BackendUnavailable, CallError
 from magictunnel.subscriptions import Subscriptions, is_within
 from magictunnel.wire.caller import Caller
@@ -319,33 +320,71 @@ async def test_whoever_follows_on_a_connection_that_calls_would_not_take_any_mor
         assert not end.supervisors["a"].followed
 
 
-async def test_what_is_let_go_of_while_another_subscription_hangs_is_told_when_that_is_over(
+async def test_what_is_let_go_of_while_another_subscription_to_it_hangs_is_told_when_that_is_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(subscriptions, "_PATIENCE", 0.02)
     (one, _), (other, _) = client("h1"), client("h2")
-    async with near() as end, anyio.create_task_group() as tasks:
-        link = end.backends["a"].links[0]
+    async with near(sharing=Sharing.PER_CLIENT) as end, anyio.create_task_group() as tasks:
+        await end.all.add("a", X, "x:1", one)
+        await end.all.add("a", PART, "x:1/part", other)
+        link = end.backends["a"].links[2]
         follow, go_on = link.follow, anyio.Event()
 
         async def slow(topic: Topic) -> None:
             await go_on.wait()
             await follow(topic)
 
-        await end.all.add("a", X, "x:1", one)
         link.follow = slow  # type: ignore[method-assign]
-        tasks.start_soon(end.all.add, "a", PART, "x:1/part", other)
+        tasks.start_soon(end.all.add, "a", X, "x:1", other)
         await anyio.wait_all_tasks_blocked()
         await end.all.drop(one)
-        assert end.followed() == [X]
+        assert end.followed() == [X, PART]
 
         go_on.set()
-        await until(lambda: end.followed() == [PART])
+        await until(lambda: end.followed() == [PART, X])
 
 
+async def test_a_subscription_that_hangs_holds_up_no_other_of_its_server() -> None:
+    (one, _), (other, _) = client("h1"), client("h2")
+    async with near() as end, anyio.create_task_group() as tasks:
+        link = end.backends["a"].links[0]
+        follow = link.follow
+
+        async def slow(topic: Topic) -> None:
+            if topic == X:
+                await anyio.sleep_forever()
+            await follow(topic)
+
+        link.follow = slow  # type: ignore[method-assign]
+        tasks.start_soon(end.all.add, "a", X, "x:1", one)
+        await anyio.wait_all_tasks_blocked()
+        await end.all.add("a", PART, "x:1/part", other)
+        assert end.followed() == [PART]
+        await end.all.remove("a", PART, other)
+        assert end.followed() == []
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_task_is_its_client_s_whether_or_not_its_server_agrees_to_tell_of_it() -> None:
+    (one, _), (other, _) = client("h1"), client("h2")
+    backend = telling("a")
+    async with near(backend) as end:
+        backend.refuses = {TASK}
+        with pytest.raises(BackendError):
+            await end.all.add("a", TASK, "t1", one, is_new=True)
+        assert end.all.may_use_task("a", "t1", one)
+        assert not end.all.may_use_task("a", "t1", other)
+
+        backend.refuses = set()
+        await end.all.add("a", TASK, "t1", one)
+        assert end.followed() == [TASK]
+
+
+@pytest.mark.parametrize("start", Start)
 @pytest.mark.parametrize("before", [Sharing.SHARED, Sharing.PER_CLIENT])
 async def test_where_clients_come_to_share_a_server_in_another_way_each_hears_on_its_new_connection(
-    before: Sharing,
+    before: Sharing, start: Start
 ) -> None:
     after = Sharing.SHARED if before is Sharing.PER_CLIENT else Sharing.PER_CLIENT
     (one, one_s), (other, other_s), (gone, gone_s) = client("h1"), client("h2"), client("h3")
@@ -353,7 +392,9 @@ async def test_where_clients_come_to_share_a_server_in_another_way_each_hears_on
         for caller in (one, other, gone):
             await end.all.add("a", X, "x:1", caller)
         former, backend = end.supervisors["a"], telling("a")
-        end.supervisors["a"] = Supervisor(backend, Limits(5.0, 60.0, after), lambda _name, _listing: None, news=end.all)
+        limits = Limits(5.0, 60.0, after, start=start)
+        end.supervisors["a"] = Supervisor(backend, limits, lambda _name, _listing: None, news=end.all)
+        end.supervisors["a"].listed.recall(former.listed.current)
         end.backends["a"] = backend
         end.supervisors["a"].followed.take_over(former.followed)
         await end.all.drop(gone)
@@ -407,15 +448,23 @@ async def test_what_is_being_followed_as_its_server_is_kept_anew_is_followed_the
 async def test_a_server_that_does_not_say_whether_it_tells_of_something_after_a_reload_is_told_of_in_the_log(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(subscriptions, "_PATIENCE", 0.02)
+    monkeypatch.setattr(Followed, "patience", 0.02)
     (one, _) = client("h1")
     async with near() as end:
-        await end.all.add("a", X, "x:1", one)
+        link = end.backends["a"].links[0]
+        follow = link.follow
+        for topic in (X, TASK):
+            await end.all.add("a", topic, topic.name, one)
 
         async def never(_topic: Topic) -> None:
             await anyio.sleep_forever()
 
-        end.backends["a"].links[0].follow = never  # type: ignore[method-assign]
+        link.follow = never  # type: ignore[method-assign]
         await end.all.move("a")
+        assert "a: it does not say whether it tells of x:1 any more" in caplog.text
+        assert (end.all.of(one, X.what), end.all.of(one, TASK.what)) == ([], ["t1"])
 
-    assert "a: it does not say whether it tells of x:1 any more" in caplog.text
+        link.follow = follow  # type: ignore[method-assign]
+        link.followed.clear()
+        await end.all.add("a", X, "x:1", one)
+        assert end.followed() == [X]

@@ -76,16 +76,21 @@ class Followed:
 
     def __bool__(self) -> bool:
         """Whether anything is followed, on whichever connection, or looked at."""
-        return bool(self._on_main or self._looked_at) or self._connections.sides.follows
+        return bool(self._moves or self._on_main or self._looked_at) or self._connections.sides.follows
 
     def take_over(self, other: Followed) -> None:
         """Follow what was followed of the same backend while another one kept it."""
-        self._moves = other._moves or self._limits.session is not other._limits.session
-        if self._moves:
+        if other._moves or self._limits.session is not other._limits.session:
+            self._moves = bool(other)
             return
         self._on_main |= other._on_main
         self._looked_at |= other._looked_at
         self._connections.sides.take_over(other._connections.sides)
+
+    @property
+    def patience(self) -> float:
+        """Seconds that it may take to be told of something new: for that it may have to be started."""
+        return self._limits.start_timeout
 
     def line_of(self, caller: Caller) -> str:
         """A name for the connection on which `caller` hears of what it follows; empty for the main one."""
@@ -167,7 +172,7 @@ class Followed:
 
     async def _follow_again(self, link: Link, topic: Topic) -> None:
         try:
-            with anyio.move_on_after(self._limits.start_timeout):
+            with anyio.move_on_after(self.patience):
                 await link.follow(topic)
         except CallError as error:
             logger.warning("%s: it does not tell of %s any more: %s", self._connections.name, topic.name, error)
