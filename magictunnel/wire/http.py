@@ -97,8 +97,11 @@ class CallClient(httpx2.AsyncClient):
         request.extensions["timeout"] = httpx2.Timeout(_ASIDE_TIMEOUT).as_dict()
         try:
             response = await super().send(request, **options)
-            return _accepted(request) if response.is_error and self._answer is not None else response
-        except httpx2.TransportError:
+            is_over = response.is_error and self._answer is not None
+            if response.is_redirect:  # read here: the SDK reads it where nobody can catch that this fails
+                is_over = not await _read_whole(response)
+            return _accepted(request) if is_over else response
+        except httpx2.RequestError:
             return _accepted(request)
         finally:
             if method == "notifications/cancelled":
@@ -119,7 +122,7 @@ class CallClient(httpx2.AsyncClient):
                 response = await super().send(request, **options)
                 if response.is_error and (message := await self._refusal(response)):
                     return self._stand_in(request, number, message)
-                if response.headers.get("content-type", "").startswith("application/json"):
+                if response.is_redirect or response.headers.get("content-type", "").startswith("application/json"):
                     if not await _read_whole(response):
                         return self._stand_in(request, number, TOO_LARGE)
                 else:
@@ -128,7 +131,7 @@ class CallClient(httpx2.AsyncClient):
                 return response
             except (httpx2.ConnectError, httpx2.ConnectTimeout):
                 return self._stand_in(request, number, NOT_SENT)
-            except httpx2.TransportError:
+            except httpx2.RequestError:  # what cannot be decoded, too
                 return self._stand_in(request, number, CUT_OFF)
             finally:
                 self._scopes.pop(number, None)

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import httpx2
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
-from mcp.shared._httpx_utils import request_within_origin, sse_within_origin
+from mcp.shared._httpx_utils import sse_within_origin, stream_within_origin
 from mcp.shared.message import SessionMessage
 
 from magictunnel.wire.dispatcher import WireDispatcher
@@ -95,4 +95,9 @@ async def _send(outbox: MemoryObjectReceiveStream[SessionMessage], client: CallC
 
 async def _post(client: CallClient, endpoint: str, body: bytes) -> None:
     """One message; what is wrong with its way there, `CallClient` has made an answer of."""
-    await request_within_origin(client, "POST", endpoint, json=body)
+    async with stream_within_origin(client, "POST", endpoint, json=body) as response:
+        try:
+            await response.aread()
+        except httpx2.HTTPError as error:
+            # Its head has come, so it was taken: the answer comes on the stream, and so do those of everybody else.
+            logger.debug("a message was taken, but the response to it is not whole: %s", error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from magictunnel.wire import oneway
+from magictunnel.wire import http, oneway
 from magictunnel.wire.dispatcher import WireDispatcher
 from magictunnel.wire.evidence import Evidence
 from magictunnel.wire.http import CUT_OFF
@@ -26,6 +26,7 @@ from magictunnel.wire.oneway import one_way_wire
 from magictunnel.wire.stale import FORGOTTEN
 from tests.support.memory import until
 from tests.support.web import served
+from tests.wire.http1.stage import Asked, Stage, played
 
 pytestmark = pytest.mark.anyio
 
@@ -97,11 +98,12 @@ class Caller:
             self.errors[tool] = error.message
 
 
+async def nothing(_ctx: DispatchContext[Any], _method: str, _params: Any) -> Any:
+    return {}
+
+
 @asynccontextmanager
 async def connected(server: Post, evidence: Evidence | None = None) -> AsyncIterator[Caller]:
-    async def nothing(_ctx: DispatchContext[Any], _method: str, _params: Any) -> Any:
-        return {}
-
     with anyio.fail_after(PATIENCE):
         async with (
             served(server.app()) as port,
@@ -111,6 +113,48 @@ async def connected(server: Post, evidence: Evidence | None = None) -> AsyncIter
             await tasks.start(wire.run, nothing, nothing)
             yield Caller(wire)
             server.hang_up()
+            tasks.cancel_scope.cancel()
+
+
+class Bytes:
+    """A server that answers each POST with the very bytes that a test wants."""
+
+    def __init__(self, on_post: Callable[[Asked], Awaitable[None]]) -> None:
+        self.stage: Stage
+        self._on_post = on_post
+
+    async def play(self, asked: Asked) -> None:
+        if asked.method == "POST":
+            await self._on_post(asked)
+            return
+        await asked.stream()
+        await asked.chunk(b"event: endpoint\ndata: /messages\n\n")
+        await asyncio.Event().wait()
+
+    async def answer(self, tool: str) -> None:
+        """Answer the call of that tool, on the stream."""
+        number = next(one.message["id"] for one in self.stage.requests if self.names(one, tool))
+        (stream,) = self.stage.of("GET")
+        await stream.event({"jsonrpc": "2.0", "id": number, "result": {"by": tool}}, event="message")
+
+    def names(self, asked: Asked, tool: str) -> bool:
+        return asked.message.get("params", {}).get("name") == tool
+
+    async def has(self, tool: str) -> None:
+        """Wait until that tool has been called."""
+        await self.stage.until(lambda: any(self.names(one, tool) for one in self.stage.requests))
+
+
+@asynccontextmanager
+async def connected_to(server: Bytes) -> AsyncIterator[Caller]:
+    with anyio.fail_after(PATIENCE):
+        async with (
+            played(server.play) as server.stage,
+            one_way_wire(server.stage.url, {}, Evidence()) as wire,
+            anyio.create_task_group() as tasks,
+        ):
+            await tasks.start(wire.run, nothing, nothing)
+            yield Caller(wire)
             tasks.cancel_scope.cancel()
 
 
@@ -270,6 +314,126 @@ async def test_a_message_that_is_refused_is_nobody_s_failure() -> None:
         tasks.start_soon(here.call, "a")
         await until(lambda: server.has("a"))
         server.answer(server.number_of("a"), {"by": "a"})
+        await until(lambda: bool(here.results))
+
+    assert here.errors == {}
+
+
+CUT = b"HTTP/1.1 %s\r\ncontent-type: text/plain\r\ncontent-length: 99\r\n%s\r\naccep"
+MISCODED = b"HTTP/1.1 %s\r\ncontent-type: %s\r\ncontent-encoding: gzip\r\ncontent-length: 2\r\n\r\n{}"
+TAKEN = {"cut off": CUT % (b"202 X", b""), "miscoded": MISCODED % (b"202 X", b"text/plain")}
+"""What is wrong with these is wrong after their head, which says that the message was taken."""
+NOT_TAKEN = {
+    "a redirect that is cut off": CUT % (b"307 X", b"location: /messages/\r\n"),
+    "a miscoded redirect": (MISCODED % (b"307 X", b"text/plain")).replace(b"\r\n", b"\r\nlocation: /x\r\n", 1),
+    "a miscoded refusal": MISCODED % (b"500 X", b"text/plain"),
+    "miscoded JSON": MISCODED % (b"200 X", b"application/json"),
+}
+
+
+def broken(response: bytes) -> Bytes:
+    """Responds like this to all that does not name `good`, and hangs up."""
+
+    async def on_post(asked: Asked) -> None:
+        if server.names(asked, "good"):
+            await asked.answer(202)
+            return
+        await asked.send(response)
+        asked.hang_up()
+
+    server = Bytes(on_post)
+    return server
+
+
+@pytest.mark.parametrize("how", TAKEN)
+async def test_a_call_that_was_taken_is_answered_however_the_response_to_it_ends(how: str) -> None:
+    server = broken(TAKEN[how])
+    async with connected_to(server) as here, anyio.create_task_group() as tasks:
+        for tool in ("bad", "good"):
+            tasks.start_soon(here.call, tool)
+            await server.has(tool)
+        for tool in ("good", "bad"):
+            await server.answer(tool)
+        await until(lambda: len(here.results) == 2)
+
+    assert (here.errors, len(server.stage.of("tools/call"))) == ({}, 2)
+
+
+@pytest.mark.parametrize("how", NOT_TAKEN)
+async def test_a_call_with_a_response_that_cannot_be_read_is_answered_and_no_other_is(how: str) -> None:
+    server = broken(NOT_TAKEN[how])
+    async with connected_to(server) as here, anyio.create_task_group() as tasks:
+        for tool in ("good", "bad"):
+            tasks.start_soon(here.call, tool)
+            await server.has(tool)
+        await until(lambda: bool(here.errors))
+        await server.answer("good")
+        await until(lambda: bool(here.results))
+
+    assert here.errors == {"bad": CUT_OFF}
+
+
+@pytest.mark.parametrize("how", TAKEN | NOT_TAKEN)
+async def test_a_notification_with_a_response_that_cannot_be_read_is_nobody_s_failure(how: str) -> None:
+    server = broken((TAKEN | NOT_TAKEN)[how])
+    async with connected_to(server) as here, anyio.create_task_group() as tasks:
+        await here.wire.notify("notifications/x", {})
+        await server.stage.until(lambda: server.stage.of("notifications/x"))
+        tasks.start_soon(here.call, "good")
+        await server.has("good")
+        await server.answer("good")
+        await until(lambda: bool(here.results))
+
+    assert here.errors == {}
+
+
+@pytest.mark.parametrize("status", [202, 307])
+async def test_the_end_of_a_response_to_a_notification_is_not_waited_for(
+    status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "_ASIDE_TIMEOUT", 0.05)
+
+    async def on_post(asked: Asked) -> None:
+        if server.names(asked, "good"):
+            await asked.answer(202)
+            return
+        await asked.send(CUT % (b"%d X" % status, b"location: /messages/\r\n"))
+        await asked.gone()
+        given_up.set()
+
+    given_up = anyio.Event()
+    server = Bytes(on_post)
+    async with connected_to(server) as here, anyio.create_task_group() as tasks:
+        tasks.start_soon(here.call, "good")
+        await server.has("good")
+        await here.wire.notify("notifications/x", {})
+        await given_up.wait()
+        await server.answer("good")
+        await until(lambda: bool(here.results))
+
+    assert here.errors == {}
+
+
+async def test_a_call_may_be_given_up_while_the_response_to_it_goes_on() -> None:
+    async def on_post(asked: Asked) -> None:
+        if not server.names(asked, "bad"):
+            await asked.answer(202)
+            return
+        await asked.send(CUT % (b"202 X", b""))
+        await asked.gone()
+        given_up.set()
+
+    given_up = anyio.Event()
+    server = Bytes(on_post)
+    async with connected_to(server) as here, anyio.create_task_group() as tasks:
+        tasks.start_soon(here.call, "good")
+        await server.has("good")
+        async with anyio.create_task_group() as caller:
+            caller.start_soon(here.call, "bad")
+            await server.has("bad")
+            caller.cancel_scope.cancel()
+        await given_up.wait()
+        await server.answer("good")
         await until(lambda: bool(here.results))
 
     assert here.errors == {}

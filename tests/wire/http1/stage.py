@@ -152,6 +152,7 @@ async def _request(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, n
         headers: dict[str, str] = {}
         for line in lines:
             name, _, value = line.partition(": ")
+            name = name.lower()
             assert name not in headers
             headers[name] = value
         body = await reader.readexactly(int(headers.get("content-length", "0")))
