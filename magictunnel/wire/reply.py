@@ -94,6 +94,8 @@ class Reply:
     _events: EventParser | None = None
     _has_said = False
     _is_answered = False
+    found: Json | MCPError | None = None
+    """What became of it in another way, perhaps while it had no stream: whoever takes that up again looks here."""
     sent: Sent | None = None
     """The request, if its answer is awaited by nobody yet."""
     _outcome: asyncio.Future[Outcome] | None = None
@@ -141,11 +143,13 @@ class Reply:
 
     def answer(self, message: Json) -> None:
         """The answer has come in another way."""
+        self.found = message
         self._settle(message)
         self.close()
 
     def end(self, error: MCPError) -> None:
         """It is not wanted any more: its connection is closed, and whoever waits gets `error`."""
+        self.found = self.found or error
         if not self.outcome.done():
             self._settle(error)
         self.close()

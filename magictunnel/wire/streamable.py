@@ -134,7 +134,7 @@ class HttpWire(Responder):
             outcome = await coming
             self.heard += reply.head.status > 0
             if isinstance(outcome, Ended):
-                outcome = await self._resumed(reply, outcome)
+                outcome = reply.found or await self._resumed(reply, outcome)
         except Unreachable as error:
             raise self._unreachable(method, error) from error
         finally:

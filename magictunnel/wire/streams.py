@@ -74,16 +74,16 @@ class Streams:
         self._fields = fields
 
     async def resumed(self, reply: Reply, ended: Ended) -> Outcome:
-        """The answer to a request whose stream has ended before it, as `reply` gets it from another."""
+        """The answer to a request whose stream has ended before it, as `reply` gets it from another, or has by now."""
         reply.note = unnoted
         progress = Progress(ended)
-        while not progress.is_over:
+        while reply.found is None and not progress.is_over:
             reply.renew()
             await asyncio.wait([reply.outcome], timeout=progress.delay)
             outcome = reply.outcome.result() if reply.outcome.done() else await self._opened(progress, reply)
             if isinstance(outcome, dict | MCPError):
                 return outcome
-        return broken("SSE stream ended and reconnection attempts were exhausted")
+        return reply.found or broken("SSE stream ended and reconnection attempts were exhausted")
 
     async def listened(self, fresh: Callable[[], Reply | None]) -> None:
         """Have news read, by a fresh reply each time; ends when there is none, or the server has no such stream."""

@@ -9,6 +9,7 @@ import anyio
 import anyio.lowlevel
 import httpx2
 import pytest
+from anyio.abc import TaskGroup
 from mcp_types import CONNECTION_CLOSED, INTERNAL_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR
 
 from magictunnel.backends.failures import failure
@@ -18,9 +19,11 @@ from magictunnel.wire.evidence import Evidence
 from magictunnel.wire.http import NOT_SENT
 from magictunnel.wire.reply import CUT_OFF, TOO_LARGE
 from magictunnel.wire.stale import FORGOTTEN
-from magictunnel.wire.streamable import http_wire
+from magictunnel.wire.streamable import HttpWire, http_wire
 from tests.wire.http1.stage import Asked, Stage
 from tests.wire.http1.wired import (
+    OLD,
+    Json,
     anyio_backend,
     call,
     echo,
@@ -363,6 +366,102 @@ async def test_a_stream_that_can_be_taken_up_is_taken_up(breaks: bool) -> None:
     assert [asked.headers["last-event-id"] for asked in stage.of("GET")] == ["e1", "e2"]
     assert heard.let_go == [7]
     assert heard.told == [("notifications/x", {}, 7)]
+
+
+class Begun:
+    """Takes its answer at once, or in a task from when it is promoted."""
+
+    def __init__(self, wire: HttpWire, number: int, tasks: TaskGroup) -> None:
+        self.results: list[Json] = []
+        self._wire = wire
+        self._number = number
+        self._tasks = tasks
+
+    def take(self, result: Json) -> bool:
+        self.results.append(result)
+        return True
+
+    def promote(self) -> None:
+        self._wire.keep(self._number)
+        self._tasks.start_soon(self._await)
+
+    async def _await(self) -> None:
+        self.results.append(await self._wire.awaited(self._number))
+
+
+class Lost:
+    """A server that ends the stream of call 7, and has the answer to it on the stream of news once that is wanted."""
+
+    def __init__(self) -> None:
+        self.stage: Stage
+        self.wanted = anyio.Event()
+        self.told = anyio.Event()
+
+    async def play(self, asked: Asked) -> None:
+        if asked.method == "GET" and "last-event-id" not in asked.headers:
+            await asked.stream()
+            await self.wanted.wait()
+            await asked.event({"jsonrpc": "2.0", "id": 7, "result": {"late": True}})
+            await asked.event({"jsonrpc": "2.0", "method": "notifications/after", "params": {}})
+            await asked.gone()
+        elif asked.message.get("id") == 7:
+            await asked.stream()
+            await asked.event(id="e1", retry="1")
+            await asked.end()
+        else:
+            await echo(asked)
+
+    async def let_go(self, _number: object) -> None:
+        """Return when the answer has been heard."""
+        self.wanted.set()
+        await self.told.wait()
+
+    async def opened(self, wire: HttpWire) -> None:
+        """Open a session, with its stream of news."""
+        wire.on_let_go = self.let_go
+        wire.on_told = self._told
+        await open_session(wire)
+        await self.stage.until(lambda: self.stage.of("GET"))
+
+    def _told(self, _method: str, _params: Json, _number: object) -> None:
+        self.told.set()
+
+
+@pytest.mark.parametrize("is_begun", [True, False])
+async def test_an_answer_among_the_news_is_taken_while_its_own_stream_is_about_to_be_taken_up(is_begun: bool) -> None:
+    server = Lost()
+    async with wired(server.play) as (wire, server.stage, _):
+        await server.opened(wire)
+        if is_begun:
+            await call(wire, 1)
+            async with anyio.create_task_group() as tasks:
+                begun = Begun(wire, 7, tasks)
+                assert wire.begin(7, "tools/call", {}, {"MCP-Protocol-Version": OLD}, begun)
+                await server.told.wait()
+            assert begun.results == [{"late": True}]
+        else:
+            assert await call(wire, 7) == {"late": True}
+
+    assert len(server.stage.of("GET")) == 1
+    assert wire.late_answers == 0
+
+
+@pytest.mark.parametrize("ends", [True, False])
+async def test_a_call_that_is_over_is_told_so_while_its_stream_is_about_to_be_taken_up(ends: bool) -> None:
+    async def let_go(_number: object) -> None:
+        if ends:
+            wire.end()
+        else:
+            await wire.notify("notifications/cancelled", {"requestId": 7})
+
+    server = Lost()
+    async with wired(server.play) as (wire, server.stage, _):
+        await server.opened(wire)
+        wire.on_let_go = let_go
+
+        assert (await refused(wire, number=7)).message == ("Connection closed" if ends else "cancelled")
+
+    assert len(server.stage.of("GET")) == 1
 
 
 async def test_a_stream_that_brings_nothing_more_is_given_up() -> None:
