@@ -45,7 +45,9 @@ class Responder(Endpoint):
         self.heard += 1
         method, params = message["method"], message.get("params")
         if message.get("id") is not None:
-            self.start(self._question(Asked(self, method, params, message["id"]), number, done))
+            # Known from now on: the next message, in this very step, may take it back.
+            scope = self._questions[coerce_request_id(message["id"])] = anyio.CancelScope()
+            self.start(self._question(Asked(self, method, params, message["id"]), number, done, scope))
             return
         if method == CANCELLED:
             self._withdraw((params or {}).get("requestId"))
@@ -69,16 +71,16 @@ class Responder(Endpoint):
         finally:
             done()
 
-    async def _question(self, asked: Asked, number: Number, done: Callable[[], None]) -> None:
-        """One question of the server, answered unless it takes it back."""
+    async def _question(self, asked: Asked, number: Number, done: Callable[[], None], scope: anyio.CancelScope) -> None:
+        """One question of the server, answered unless it takes it back: that cancels `scope`, perhaps by now."""
         assert asked.request_id is not None
         key = coerce_request_id(asked.request_id)
-        with anyio.CancelScope() as scope:
-            self._questions[key] = scope
+        with scope:
             try:
-                answer = await self._answer(asked, number)
-                asked.is_over = True
-                await self.send_answer(answer)
+                if not scope.cancel_called:
+                    answer = await self._answer(asked, number)
+                    asked.is_over = True
+                    await self.send_answer(answer)
             except Exception:
                 logger.exception("an answer could not be sent: %r", asked.method)
             finally:

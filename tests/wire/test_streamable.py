@@ -465,3 +465,32 @@ async def test_what_the_server_takes_back_is_not_answered() -> None:
         await call(wire)
 
     assert len(stage.requests) == 1
+
+
+async def test_what_the_server_takes_back_at_once_is_not_asked_of_anybody() -> None:
+    async def play(asked: Asked) -> None:
+        if "method" not in asked.message:
+            answers.append(asked.message["id"])
+            await asked.answer(202)
+            stage.change()
+            return
+        await asked.stream()
+        questions = [{"jsonrpc": "2.0", "id": number, "method": "roots/list"} for number in (1, 2)]
+        withdrawn = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}}
+        burst = "".join(f"data: {json.dumps(message)}\n\n" for message in (questions[0], withdrawn, questions[1]))
+        await asked.chunk(burst.encode())
+        await stage.until(lambda: answers)
+        await asked.event_result()
+
+    async def answer(_params: Json, number: Any) -> Json:
+        asked_of.append(number)
+        return {}
+
+    answers: list[int] = []
+    asked_of: list[Any] = []
+    async with wired(play) as (wire, stage, heard):
+        heard.answer = answer
+        await call(wire)
+        assert wire._questions == {}
+
+    assert (answers, asked_of) == ([2], [7])
