@@ -81,7 +81,9 @@ class Address:
             return None
         if moved.url.userinfo and moved.url.userinfo != self.url.userinfo:
             return None
-        return moved if moved.origin == self.origin or self._is_upgrade(moved) else None
+        if self._is_upgrade(moved):  # to the same host: what it is to know of us, it may know there all the more
+            return Address(moved.url.copy_with(userinfo=self.url.userinfo))
+        return moved if moved.origin == self.origin else None
 
     def _is_upgrade(self, moved: Address) -> bool:
         plain, secure = ("http", self.host, 80), ("https", self.host, 443)

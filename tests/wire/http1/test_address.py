@@ -57,11 +57,20 @@ def test_which_redirects_are_followed(status: int, location: str, to: str | None
     assert (None if moved is None else str(moved.url)) == to
 
 
-def test_a_redirect_never_leaves_tls_and_keeps_who_we_are() -> None:
-    assert Address.of("https://host/mcp").redirected(307, "http://host/mcp") is None
-    moved = Address.of("http://me:pw@host/mcp").redirected(307, "/mcp/")
+@pytest.mark.parametrize("location", ["/mcp/", "http://host/mcp", "https://host/mcp", "https://me:p%40w@host:443/mcp"])
+def test_a_redirect_keeps_who_we_are(location: str) -> None:
+    moved = Address.of("http://me:p%40w@host/mcp").redirected(308, location)
     assert moved is not None
-    assert moved.authorization == Address.of("http://me:pw@host/").authorization != ""
+    assert moved.authorization == Address.of("http://me:p%40w@host/").authorization != ""
+
+
+@pytest.mark.parametrize("location", ["https://you@host/mcp", "https://host:81/mcp", "https://other/mcp"])
+def test_who_we_are_is_told_to_nobody_else(location: str) -> None:
+    assert Address.of("http://me:pw@host/mcp").redirected(308, location) is None
+
+
+def test_a_redirect_never_leaves_tls() -> None:
+    assert Address.of("https://host/mcp").redirected(307, "http://host/mcp") is None
 
 
 def test_why_a_redirect_is_not_followed() -> None:
