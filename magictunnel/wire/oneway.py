@@ -12,6 +12,7 @@ import httpx2
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.shared._httpx_utils import sse_within_origin, stream_within_origin
 from mcp.shared.message import SessionMessage
+from mcp_types import JSONRPCNotification
 
 from magictunnel.wire.dispatcher import WireDispatcher
 from magictunnel.wire.evidence import Evidence
@@ -21,6 +22,8 @@ from magictunnel.wire.written import line_of
 
 _LAST_POSTS = 1.0
 """Seconds for what was being sent when the stream of answers ended: its refusal says that it was not executed."""
+_FIRST_POST = 2.0
+"""Seconds that all that is sent after `notifications/initialized` waits until that has arrived."""
 
 logger = logging.getLogger(__name__)
 
@@ -89,8 +92,14 @@ async def _receive(
 
 async def _send(outbox: MemoryObjectReceiveStream[SessionMessage], client: CallClient, endpoint: str) -> None:
     async with anyio.create_task_group() as tasks:
-        async for message in outbox:
-            tasks.start_soon(_post, client, endpoint, line_of(message.message))
+        async for sent in outbox:
+            message, body = sent.message, line_of(sent.message)
+            if isinstance(message, JSONRPCNotification) and message.method == "notifications/initialized":
+                # A server may refuse what overtakes it; of the others none is owed to arrive before another.
+                with anyio.move_on_after(_FIRST_POST):
+                    await _post(client, endpoint, body)
+            else:
+                tasks.start_soon(_post, client, endpoint, body)
 
 
 async def _post(client: CallClient, endpoint: str, body: bytes) -> None:

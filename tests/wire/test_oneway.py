@@ -280,6 +280,36 @@ async def test_a_stream_with_an_event_that_is_too_large_ends_with_a_reason(monke
         assert evidence.broke.startswith("its stream of answers cannot be read: ")
 
 
+async def test_nothing_overtakes_the_word_that_we_have_begun() -> None:
+    server = Post()
+    server.waits[""] = anyio.Event()
+    async with connected(server) as here, anyio.create_task_group() as tasks:
+        await here.wire.notify("notifications/initialized", None)
+        tasks.start_soon(here.call, "a")
+        await until(lambda: bool(server.received))
+        with anyio.move_on_after(0.1) as waited:
+            await until(lambda: server.has("a"))
+        assert waited.cancelled_caught
+
+        server.waits[""].set()
+        await until(lambda: server.has("a"))
+        server.answer(server.number_of("a"), {"by": "a"})
+        await until(lambda: bool(here.results))
+
+
+async def test_a_server_that_does_not_take_that_word_gets_what_comes_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(oneway, "_FIRST_POST", 0.05)
+    server = Post()
+    server.waits[""] = anyio.Event()
+    async with connected(server) as here, anyio.create_task_group() as tasks:
+        await here.wire.notify("notifications/initialized", None)
+        tasks.start_soon(here.call, "a")
+        await until(lambda: server.has("a"))
+        server.answer(server.number_of("a"), {"by": "a"})
+        await until(lambda: bool(here.results))
+        server.waits[""].set()
+
+
 # --- refusals
 
 
