@@ -79,6 +79,12 @@ class CallClient(httpx2.AsyncClient):
         self._answer(number, message)
         return _accepted(request)
 
+    def lead_nowhere(self, request: httpx2.Request) -> None:
+        """The response to `request` was a redirect that is not followed: whoever waits for an answer is told."""
+        message = _message(request)
+        if "method" in message and "id" in message:
+            self._stand_in(request, message["id"], CUT_OFF)
+
     async def until_quiet(self, waiting: Callable[[], Iterable[Any]]) -> None:
         """Wait until no call is being sent, nor about to be. `waiting`: the numbers of those that are not answered."""
         while self._scopes or not set(waiting()) <= set(self._sent):
@@ -100,7 +106,10 @@ class CallClient(httpx2.AsyncClient):
             is_over = response.is_error and self._answer is not None
             if response.is_redirect:  # read here: the SDK reads it where nobody can catch that this fails
                 is_over = not await _read_whole(response)
-            return _accepted(request) if is_over else response
+            if not is_over:
+                return response
+            await response.aclose()
+            return _accepted(request)
         except httpx2.RequestError:
             return _accepted(request)
         finally:

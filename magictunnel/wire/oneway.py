@@ -105,6 +105,8 @@ async def _send(outbox: MemoryObjectReceiveStream[SessionMessage], client: CallC
 async def _post(client: CallClient, endpoint: str, body: bytes) -> None:
     """One message; what is wrong with its way there, `CallClient` has made an answer of."""
     async with stream_within_origin(client, "POST", endpoint, json=body) as response:
+        if response.is_redirect:
+            client.lead_nowhere(response.request)
         try:
             await response.aread()
         except httpx2.HTTPError as error:

@@ -469,6 +469,30 @@ async def test_a_call_may_be_given_up_while_the_response_to_it_goes_on() -> None
     assert here.errors == {}
 
 
+async def test_notifications_that_are_refused_leave_no_connection_behind() -> None:
+    async def on_post(asked: Asked) -> None:
+        await asked.answer(500, b"no")
+
+    server = Bytes(on_post)
+    async with connected_to(server) as here:
+        for number in range(5):
+            await here.wire.notify("notifications/x", {})
+            await server.stage.until(lambda number=number: len(server.stage.of("POST")) > number)
+            await server.stage.until(lambda: server.stage.open <= 2)
+
+
+@pytest.mark.parametrize(("status", "location"), [(302, "/elsewhere"), (307, "http://other.example/messages")])
+async def test_a_call_whose_redirect_is_not_followed_is_told_so(status: int, location: str) -> None:
+    async def on_post(asked: Asked) -> None:
+        await asked.answer(status, location=location)
+
+    server = Bytes(on_post)
+    async with connected_to(server) as here:
+        await here.call("a")
+
+    assert here.errors == {"a": CUT_OFF}
+
+
 # --- the end of the stream
 
 
