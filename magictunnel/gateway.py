@@ -355,14 +355,15 @@ async def running(gateway: Gateway) -> AsyncIterator[Gateway]:
 
 
 def publisher(live: LiveCatalog) -> Callable[[str, Listing | None], None]:
-    """Takes listings into the catalog, and logs each conflict that comes of it once."""
+    """Takes listings into the catalog, and logs each conflict that comes of it once for as long as it lasts."""
     told: set[Conflict] = set()
 
     def publish(backend: str, listing: Listing | None) -> None:
+        nonlocal told
         live.replace(backend, listing)
+        before, told = told, set(live.current.conflicts)
         for conflict in live.current.conflicts:
-            if conflict not in told:
-                told.add(conflict)
+            if conflict not in before:
                 logger.warning("%s", conflict)
 
     return publish
