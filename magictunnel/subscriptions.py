@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import NamedTuple
@@ -52,6 +53,8 @@ class Subscriptions:
 
         A lock is there while somebody holds it, or waits for it.
         """
+        self._under_way: Counter[Back] = Counter()
+        """How many subscriptions of each client are not decided yet."""
 
     async def add(self, backend: str, topic: Topic, public: str, caller: Caller, *, is_new: bool = False) -> None:
         """Have `caller` told of `topic`, which it knows as `public`; if `is_new`, whoever followed that name before
@@ -64,12 +67,18 @@ class Subscriptions:
         self._make_room(topic, caller)
         if is_new:  # it is its client's whether or not its server agrees to tell of it
             self._subscribers[_Key(backend, self._owner(backend).line_of(caller), topic)] = own
-        async with self._turn(backend, topic):
-            try:
-                key = await self._followed(backend, topic, caller)
-                self._subscribers[key] = self._subscribers.get(key, {}) | own
-            finally:
-                self._sweep(backend, topic)
+        self._under_way[caller.back] += 1
+        try:
+            async with self._turn(backend, topic):
+                try:
+                    key = await self._followed(backend, topic, caller)
+                    self._subscribers[key] = self._subscribers.get(key, {}) | own
+                finally:
+                    self._sweep(backend, topic)
+        finally:
+            self._under_way[caller.back] -= 1
+            if not self._under_way[caller.back]:
+                del self._under_way[caller.back]
 
     async def remove(self, backend: str, topic: Topic, caller: Caller) -> None:
         """Tell `caller` no more; the last one's owner is told so. To one that is not subscribed nothing happens."""
@@ -84,11 +93,16 @@ class Subscriptions:
         """Its clients have other connections to it now: each is told of what it follows on the one that it takes."""
         with suppress(CallError):  # it has gone
             owner = self._owner(backend)
-            followed: dict[_Key, bool] = {}
-            for key in [key for key in self._subscribers if key.backend == backend]:
-                for back in tuple(self._subscribers.get(key, {})):
-                    async with self._turn(backend, key.topic):
-                        await self._moved(owner, key, back, followed)
+            async with anyio.create_task_group() as tasks:
+                for topic in {key.topic for key in self._subscribers if key.backend == backend}:
+                    tasks.start_soon(self._move, owner, backend, topic)
+
+    async def _move(self, owner: Followed, backend: str, topic: Topic) -> None:
+        followed: dict[_Key, bool] = {}
+        for key in [key for key in self._subscribers if (key.backend, key.topic) == (backend, topic)]:
+            for back in tuple(self._subscribers.get(key, {})):
+                async with self._turn(backend, topic):
+                    await self._moved(owner, key, back, followed)
 
     async def _moved(self, owner: Followed, key: _Key, back: Back, followed: dict[_Key, bool]) -> None:
         """Move one subscriber; `followed`: whether the owner has agreed, for all that was moved, to which this adds.
@@ -159,9 +173,9 @@ class Subscriptions:
     def _make_room(self, topic: Topic, caller: Caller) -> None:
         """Raise TooMany, or let go of the oldest task: nobody unsubscribes from those that have ended."""
         own = [key for key, known in self._subscribers.items() if caller.back in known and key.topic.what == topic.what]
-        if len(own) < MAX_PER_CLIENT:
+        if len(own) + self._under_way[caller.back] < MAX_PER_CLIENT:
             return
-        if topic != task(topic.name):
+        if topic != task(topic.name) or not own:
             raise TooMany(MAX_PER_CLIENT, "subscriptions of this client", hint="unsubscribe from some")
         subscribers = self._subscribers[own[0]]
         del subscribers[caller.back]
@@ -191,11 +205,12 @@ class Subscriptions:
         return key
 
     async def _follow(self, owner: Followed, key: _Key, caller: Caller) -> None:
-        """Have the owner tell of it; if the caller does not wait for that, nobody wants it."""
+        """Have the owner tell of it; if the caller does not wait for that, nobody may want it any more."""
         try:
             await owner.follow(key.topic, caller)
         except anyio.get_cancelled_exc_class():
-            owner.forget_soon(key.topic, key.line)
+            if not self._subscribers.get(key):
+                owner.forget_soon(key.topic, key.line)
             raise
 
     def _turn(self, backend: str, topic: Topic) -> anyio.Lock:

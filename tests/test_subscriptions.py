@@ -16,7 +16,7 @@ from magictunnel.backends.supervisor import Supervisor
 from magictunnel.catalog.model import Json
 from magictunnel.catalog.tasks import public_task
 from magictunnel.config.model import Sharing, Start
-from magictunnel.errors import BackendError, BackendUnavailable, CallError
+from magictunnel.errors import BackendError, BackendUnavailable, CallError, TooMany
 from magictunnel.subscriptions import Subscriptions, is_within
 from magictunnel.wire.caller import Caller
 from tests.support.memory import PlayedBack, PlayedBackend, PlayedLink, until
@@ -363,6 +363,67 @@ async def test_a_subscription_that_hangs_holds_up_no_other_of_its_server() -> No
         assert end.followed() == [PART]
         await end.all.remove("a", PART, other)
         assert end.followed() == []
+        tasks.cancel_scope.cancel()
+
+
+async def test_whoever_gives_up_following_what_another_follows_takes_it_from_nobody() -> None:
+    (one, _), (other, _) = client("h1"), client("h2")
+    async with near() as end, anyio.create_task_group() as tasks:
+        await end.all.add("a", TASK, "t1", one)
+        link = end.backends["a"].links[0]
+
+        async def never(_topic: Topic) -> None:
+            await anyio.sleep_forever()
+
+        link.follow = never  # type: ignore[method-assign]
+        tasks.start_soon(end.all.add, "a", TASK, "t1", other)
+        await anyio.wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+        await anyio.wait_all_tasks_blocked()
+        assert end.followed() == [TASK]
+
+
+async def test_no_client_follows_too_much_by_asking_for_all_of_it_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subscriptions, "MAX_PER_CLIENT", 3)
+    (one, _), (other, _) = client("h1"), client("h2")
+    refused: list[str] = []
+
+    async def add(number: int) -> None:
+        try:
+            await end.all.add("a", resource(f"x:{number}"), f"x:{number}", one)
+        except TooMany as error:
+            refused.append(str(error))
+
+    async with near() as end:
+        async with anyio.create_task_group() as tasks:
+            for number in range(9):
+                tasks.start_soon(add, number)
+        assert len(end.all.of(one, X.what)) == 3
+        assert len(refused) == 6
+
+        await end.all.drop(one)
+        await end.all.add("a", X, "x:1", one)
+        await end.all.add("a", X, "x:1", other)
+
+
+async def test_after_a_reload_one_that_does_not_agree_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Followed, "patience", 1_000.0)
+    (one, _) = client("h1")
+    async with near() as end, anyio.create_task_group() as tasks:
+        for topic in (X, PART):
+            await end.all.add("a", topic, topic.name, one)
+        link = end.backends["a"].links[0]
+        follow = link.follow
+
+        async def slow(topic: Topic) -> None:
+            if topic == X:
+                await anyio.sleep_forever()
+            await follow(topic)
+
+        link.follow = slow  # type: ignore[method-assign]
+        link.followed.clear()
+        tasks.start_soon(end.all.move, "a")
+        await until(lambda: end.followed() == [PART])
         tasks.cancel_scope.cancel()
 
 

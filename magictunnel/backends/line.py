@@ -47,6 +47,9 @@ class Line:
         self.failure: StartFailure | None = None
         """Why it did not open, or ended; None if it was ended on purpose."""
         self.was_open = False
+        self.held: float | None = None
+        """Seconds that it took calls, once it takes no more; None: it never did."""
+        self._opened_at = 0.0
         self.is_heavy = True
         """Whether the next one cannot be opened before it is over: it has a process of its own."""
         self.is_ended = False
@@ -90,12 +93,15 @@ class Line:
         self.decided.set()
         if not self.unfit.is_set():
             self.unfit.set()
+            if self.was_open:
+                self.held = anyio.current_time() - self._opened_at
             self._on_unfit(self)
 
     def _open(self, link: Link) -> None:
         self.at(Phase.SERVE)
         self.link = link
         self.was_open = True
+        self._opened_at = anyio.current_time()
         self.is_heavy = not link.sessions_are_cheap
         self.decided.set()
 

@@ -66,6 +66,8 @@ class McpLink:
         self._wake = anyio.Event()
         self._declares: Json = {}
         self._log_level: str | None = None
+        """What it was told last, whether or not it has answered."""
+        self._log_level_taken: str | None = None
         self.may_speak_other_era = False
         self.declared: Json | None = None
         self.capabilities: Json = {}
@@ -221,13 +223,15 @@ class McpLink:
         level = most_verbose(self._terms.audience.log_level, wanted)
         if self.stateless or level in (None, self._log_level) or "logging" not in self.capabilities:
             return
-        before, self._log_level = self._log_level, level
+        self._log_level = level
         try:
             await self._exchanges.send("logging/setLevel", {"level": level}, US)
+            self._log_level_taken = level
         except BackendError as error:
             logger.debug("%s: it takes no log level: %s", self._name, error)
         except BaseException as error:
-            self._log_level = before
+            if self._log_level == level:
+                self._log_level = self._log_level_taken
             if isinstance(error, OutcomeUnknown):
                 raise BackendUnavailable(self._name, "its connection broke before the call was sent") from error
             raise

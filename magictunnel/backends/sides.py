@@ -124,7 +124,7 @@ class Sides:
 
     @property
     def are_opening(self) -> bool:
-        """Whether one of them is, so that somebody waits for it."""
+        """Whether one of them is: as a rule, somebody waits for it."""
         return not all(line.decided.is_set() for line in self._lines.values())
 
     def of_session(self, session: str) -> Link | None:
@@ -177,10 +177,11 @@ class Sides:
         self._taken_over = other._followed or other._taken_over
 
     def follow_again(self, tasks: TaskGroup) -> None:
-        """Open those again on which something was followed before this one kept the backend."""
+        """Open those on which something is followed, or was before this one kept the backend: it is up now."""
         taken_over, self._taken_over = self._taken_over, {}
         for side, topics in taken_over.items():
             self._followed.setdefault(side, set()).update(topics)
+        for side, topics in self._followed.items():
             if topics and side not in self._lines:
                 tasks.start_soon(self._keep, side, self._line(side), name=f"{self._backend.name} {side}")
 
@@ -225,9 +226,8 @@ class Sides:
         """One connection, and the next one, for as long as somebody follows something on it."""
         streak = Streak()
         while True:
-            began = anyio.current_time()
             await self._hold(side, line)
-            at_once = streak.failed(anyio.current_time() - began if line.was_open else None)
+            at_once = streak.failed(line.held)
             if self._followed.get(side) and not at_once:
                 await anyio.sleep(streak.pause())
             if side in self._lines or not self._followed.get(side):

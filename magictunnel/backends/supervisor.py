@@ -250,6 +250,8 @@ class Supervisor:
         with anyio.move_on_after(OTHER_ERA):
             try:
                 self.listed.promise((await self.sides.get(side, self.tasks, OTHER_ERA)).capabilities)
+            except Ended:
+                self._welcomed = None
             except BackendUnavailable:
                 self._refused.add(side)
 

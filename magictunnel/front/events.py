@@ -64,15 +64,13 @@ class Events(EventStore):
         """See `EventStore.replay_events_after`. What is not kept any more cannot be taken up.
 
         The stream of a request is followed here to its answer: the SDK misses what comes before it listens again, and
-        goes on listening after the answer.
+        goes on listening after the answer. So whoever has taken one up is not sent away from it (`close_sse_stream`).
         """
         known = next((event for event in self._events if event.id == last_event_id), None)
         if known is None or known.is_last:
             return None
         last = known.number
         while not self._is_over:
-            if self._events[0].number > last + 1:
-                return None  # what it has not read yet is not kept any more
             for event in [event for event in self._events if event.number > last]:
                 last = event.number
                 if event.stream == known.stream and event.message is not None:

@@ -107,6 +107,7 @@ async def _post(client: CallClient, endpoint: str, body: bytes) -> None:
     async with stream_within_origin(client, "POST", endpoint, json=body) as response:
         if response.is_redirect:
             client.lead_nowhere(response.request)
+            return
         try:
             await response.aread()
         except httpx2.HTTPError as error:

@@ -439,10 +439,13 @@ async def test_a_level_that_nobody_waited_for_is_told_again() -> None:
     script = Script(offers=TOOLS, capabilities=LOGS.capabilities, hang_on=["logging/setLevel"])
     async with near("handshake", script) as end:
         for _ in range(2):
-            with anyio.move_on_after(0.05):
-                await end.call(Caller("c", stateless=True, log_level="debug"))
+            async with anyio.create_task_group() as tasks:
+                for level in ("info", "debug"):
+                    tasks.start_soon(end.call, Caller("c", stateless=True, log_level=level))
+                    await anyio.wait_all_tasks_blocked()
+                tasks.cancel_scope.cancel()
 
-        await until(lambda: levels(end) == ["debug", "debug"])
+        await until(lambda: levels(end) == ["info", "debug", "info", "debug"])
 
 
 # --- the way out

@@ -722,6 +722,49 @@ async def test_a_connection_on_which_something_is_followed_is_not_opened_again_a
         assert waited.cancelled_caught
 
 
+async def test_a_connection_on_which_something_is_followed_is_opened_again_as_soon_as_its_server_is_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(states, "FIRST_PAUSE", LONGEST_PAUSE)
+    topic = resource("x:1")
+    backend = PlayedBackend(offers=TOOLS, capabilities={"resources": {"subscribe": True}})
+    async with watching(backend, limits=Limits(5.0, 60.0, Sharing.PER_CLIENT)) as watched:
+        await watched.supervisor.followed.follow(topic, CLIENT)
+        backend.failures = [OSError("no")]
+        backend.links[1].lose()
+        await watched.until(lambda: backend.attempts == 3)
+
+        backend.links[0].lose()
+        await watched.until(lambda: [link.followed for link in backend.links[2:]] in ([[], [topic]], [[topic], []]))
+
+
+async def test_a_connection_that_takes_long_to_open_and_does_not_hold_is_not_opened_again_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """How long it took to open is not how long it held."""
+    monkeypatch.setattr(states, "STABLE", 0.05)
+    monkeypatch.setattr(states, "FIRST_PAUSE", LONGEST_PAUSE)
+
+    class Slow(PlayedBackend):
+        @asynccontextmanager
+        async def connect(self, at: AtPhase, terms: Terms = Terms()) -> AsyncIterator[PlayedLink]:  # noqa: B008
+            async with super().connect(at, terms) as link:
+                if len(self.links) > 1:
+                    await anyio.sleep(0.1)
+                yield link
+
+    backend = Slow(offers=TOOLS, capabilities={"resources": {"subscribe": True}})
+    async with watching(backend, limits=Limits(5.0, 60.0, Sharing.PER_CLIENT)) as watched:
+        await watched.supervisor.followed.follow(resource("x:1"), CLIENT)
+        for attempts in (3, 3):
+            own = watched.supervisor.sides.of_session("h1")
+            assert isinstance(own, PlayedLink)
+            own.lose()
+            with anyio.move_on_after(0.4):
+                await watched.until(lambda: backend.attempts > 3)
+            assert backend.attempts == attempts
+
+
 async def test_a_client_that_has_gone_is_given_no_connection() -> None:
     """Nobody would be left to end it."""
     backend = PlayedBackend(offers=TOOLS)
