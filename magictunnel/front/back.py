@@ -72,10 +72,16 @@ class RequestBack:
             await self._let_go()
 
     async def answered(self) -> None:
-        """Have all told that belongs to the request; what comes later goes to the connection."""
-        if self._outbox is not None:
-            await self._outbox.emptied()
-            await anyio.sleep(_A_BREATH)
+        """Have all told that belongs to the request, before its answer; then `close`."""
+        try:
+            if self._outbox is not None:
+                await self._outbox.emptied()
+                await anyio.sleep(_A_BREATH)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """The request is over: what comes later goes to the connection."""
         self._is_answered = True
 
     async def _send(self, method: str, params: Json) -> None:

@@ -29,6 +29,7 @@ class Carried:
         """In which it is answered."""
         self.is_given_up = False
         """Its client waits for it no more."""
+        self._is_over = False
 
     @property
     def is_handed_over(self) -> bool:
@@ -36,12 +37,18 @@ class Carried:
         return self._carrier is not None
 
     def hand_over(self) -> None:
-        """Have the SDK answer its client."""
-        if self._carrier is None:
+        """Have the SDK answer its client, unless that is being done, or is done."""
+        if self._carrier is None and not self._is_over:
             loop = asyncio.get_running_loop()
             self._outcome, self._channel = loop.create_future(), loop.create_future()
             self._carrier = self._begin()
             self._carrier.add_done_callback(self._not_taken)
+
+    def end(self) -> None:
+        """What it is answered with is known. If the SDK has not seen it by now, it never does: that would make the call
+        once more.
+        """
+        self._is_over = True
 
     def client_gone(self) -> None:
         """Its client waits for it no more. What the SDK has taken, it ends."""
@@ -109,7 +116,8 @@ class Carried:
 
     async def _beyond(self, method: str) -> Inbound:
         self.hand_over()
-        assert self._channel is not None
+        if self._channel is None:
+            raise NoBackChannelError(method)
         try:
             return await asyncio.shield(self._channel)
         except _NotTaken:

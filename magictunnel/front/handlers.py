@@ -282,11 +282,18 @@ class Handlers:
         catalog = begun.catalog if begun else self._source.live.current
         back = RequestBack(inbound, self._wants(inbound, caller))
         call = Call(call_id(), method, kind, name, params, caller, catalog, begun)
-        if self.tasks is not None and may_be_asked(caller, method):
-            result = await self._parkable(call, back, self.tasks)
-        else:
-            call.caller = caller.with_back(back)
-            result = await self._source.handle(call)
+        try:
+            if self.tasks is not None and may_be_asked(caller, method):
+                result = await self._parkable(call, back, self.tasks)
+            else:
+                call.caller = caller.with_back(back)
+                result = await self._source.handle(call)
+        except Exception:
+            await back.answered()
+            raise
+        except BaseException:
+            back.close()
+            raise
         await back.answered()
         return result
 

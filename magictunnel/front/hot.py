@@ -175,6 +175,7 @@ class HotRequests:
         except Exception as error:  # noqa: BLE001 whatever it is becomes an answer
             return error_data(error)
         finally:
+            carried.end()
             self.over(asked, carried)
 
     def _connection(self, head: Head) -> Connection | None:

@@ -129,6 +129,8 @@ class HotProtocol(HttpToolsProtocol):
         self._is_handing_over = False
         self._rests_since = _BUSY
         """Since when it has been without a request (monotonic seconds)."""
+        self._is_in_head = False
+        """Something of the next request has come since."""
         self._is_timed = False
         """Whether that is going to be looked at."""
         self._context = copy_context()
@@ -168,7 +170,8 @@ class HotProtocol(HttpToolsProtocol):
         """A head may take as long as the pause before it."""
         if self._reader.is_in_body:
             self._unset_keepalive_if_required()
-        else:
+        elif not self._is_in_head:
+            self._is_in_head = True
             self._arm_keep_alive()
 
     def _sort(self, handoff: Handoff, request: Request) -> None:
@@ -376,6 +379,7 @@ class HotProtocol(HttpToolsProtocol):
     def _unset_keepalive_if_required(self) -> None:
         """See `HttpToolsProtocol`, which sets a timer for each request that it has answered."""
         self._rests_since = _BUSY
+        self._is_in_head = False
         if self.timeout_keep_alive_task is not None:
             super()._unset_keepalive_if_required()
 

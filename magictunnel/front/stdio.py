@@ -105,7 +105,7 @@ async def _serve_streams(server: FrontServer, reading: int, writing: int) -> Non
         tasks.start_soon(_read, reading, inbox, server.answered, listening)
         tasks.start_soon(_end_without_parent, listening)
         written = anyio.Event()
-        tasks.start_soon(_write, writing, outbox, written)
+        tasks.start_soon(_write, writing, outbox, written, listening)
         tasks.start_soon(server.run_aside)
         await serve_dual_era_loop(server, received, to_send, lifespan_state=None)
         with anyio.move_on_after(_LAST_ANSWERS):
@@ -164,19 +164,28 @@ async def _chunks(fd: int) -> AsyncIterator[bytes]:
 
 def _pump(fd: int, send: MemoryObjectSendStream[bytes], token: EventLoopToken) -> None:
     try:
-        while chunk := os.read(fd, _CHUNK):
-            anyio.from_thread.run(send.send, chunk, token=token)
+        with contextlib.suppress(OSError):  # a terminal that hung up, a socket that was reset: nothing more comes
+            while chunk := os.read(fd, _CHUNK):
+                anyio.from_thread.run(send.send, chunk, token=token)
         anyio.from_thread.run_sync(send.close, token=token)
-    except (OSError, RuntimeError, anyio.BrokenResourceError, anyio.ClosedResourceError):
+    except (RuntimeError, anyio.BrokenResourceError, anyio.ClosedResourceError):
         return  # the loop has ended, and nobody waits for more
 
 
-async def _write(fd: int, outbox: MemoryObjectReceiveStream[SessionMessage], written: anyio.Event) -> None:
+async def _write(
+    fd: int,
+    outbox: MemoryObjectReceiveStream[SessionMessage],
+    written: anyio.Event,
+    listening: anyio.CancelScope,
+) -> None:
     """Write what is to be sent, in a thread of its own: a client that does not read must stop neither the loop that
-    serves everything else, nor our end.
+    serves everything else, nor our end. If nothing can be written any more, nothing more is listened to.
     """
     lines: queue.Queue[tuple[bytes, anyio.Event] | None] = queue.Queue(1)
-    threading.Thread(target=_pour, args=(fd, lines, current_token()), name="stdout", daemon=True).start()
+    pour = threading.Thread(
+        target=_pour, args=(fd, lines, listening.cancel, current_token()), name="stdout", daemon=True
+    )
+    pour.start()
     try:
         async for message in outbox:
             done = anyio.Event()
@@ -188,12 +197,25 @@ async def _write(fd: int, outbox: MemoryObjectReceiveStream[SessionMessage], wri
             lines.put_nowait(None)
 
 
-def _pour(fd: int, lines: queue.Queue[tuple[bytes, anyio.Event] | None], token: EventLoopToken) -> None:
-    try:
+def _pour(
+    fd: int, lines: queue.Queue[tuple[bytes, anyio.Event] | None], lost: Callable[[], None], token: EventLoopToken
+) -> None:
+    is_lost = False
+    with contextlib.suppress(RuntimeError):  # the loop has ended
         while (line := lines.get()) is not None:
-            view = memoryview(line[0])
-            while view:
-                view = view[os.write(fd, view) :]
+            if not is_lost and not _poured(fd, line[0]):
+                is_lost = True
+                anyio.from_thread.run_sync(lost, token=token)
             anyio.from_thread.run_sync(line[1].set, token=token)
-    except (OSError, RuntimeError):
-        return  # nobody reads any more, or the loop has ended
+
+
+def _poured(fd: int, line: bytes) -> bool:
+    """Whether somebody reads, or keeps, what is written."""
+    view = memoryview(line)
+    try:
+        while view:
+            view = view[os.write(fd, view) :]
+    except OSError as error:
+        logger.error("our client cannot be answered any more: %s", error)
+        return False
+    return True

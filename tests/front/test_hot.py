@@ -317,6 +317,69 @@ async def test_a_session_can_cancel_its_call() -> None:
     assert found[0].json()["error"]["code"] == -32800
 
 
+COMPLETED, COMPLETE_PARAMS = "notifications/elicitation/complete", {"elicitationId": "e1"}
+
+
+@pytest.mark.parametrize("ending", ["an error", "a result", "a cancel"])
+async def test_what_a_server_says_after_a_call_goes_to_its_session_and_makes_the_call_no_second_time(
+    ending: str,
+) -> None:
+    """As when somebody has been where the error of a call has sent them."""
+    calls: list[Call] = []
+    begun, answered = anyio.Event(), anyio.Event()
+
+    async def handle(call: Call) -> Json:
+        calls.append(call)
+        begun.set()
+        if ending == "a cancel":
+            await anyio.sleep_forever()
+        if ending == "an error":
+            raise AnswerError(-32042, "go there first", {"elicitations": []})
+        return text("done")
+
+    async with stage(handle, era="handshake") as client, anyio.create_task_group() as tasks:
+        headers, _ = client.sent("tools/call", {})
+
+        async def make() -> None:
+            assert is_json(await client.call(9))
+            answered.set()
+
+        async with client.http.stream("GET", "/mcp", headers=headers) as news:
+            tasks.start_soon(make)
+            await begun.wait()
+            if ending == "a cancel":
+                await client.post("notifications/cancelled", {"requestId": 9}, None)
+            await answered.wait()
+
+            (call,) = calls
+            await call.caller.back.tell(COMPLETED, COMPLETE_PARAMS)
+            told = await data_of(news.aiter_lines())
+            with anyio.move_on_after(0.05):
+                await call.caller.back.ask("roots/list", {})
+            assert (await client.post("tools/list", {}, 10)).json()["id"] == 10
+
+    assert (told["method"], told["params"]) == (COMPLETED, COMPLETE_PARAMS)
+    assert calls == [call]
+
+
+async def test_a_client_that_reads_slowly_is_answered_once() -> None:
+    """Its call is over, however long it takes to read the answer."""
+
+    async with stage(text("x" * 16_000_000), era="handshake") as client:
+        stream = await connected(client, "first")
+        async with stream:
+            await anyio.sleep(1.4)  # longer than a call may last before it becomes a stream of events
+            received = bytearray()
+            while b'"id":"first"' not in received:
+                received += await stream.receive()
+            await stream.send(request_of(client, "second"))
+            while b'"id":"second"' not in received:
+                received += await stream.receive()
+
+    assert received.count(b"HTTP/1.1 200") == 2
+    assert b"text/event-stream" not in received
+
+
 async def connected(client: Stage, number: Any = 1) -> SocketStream:
     """A connection over which a call has been sent."""
     stream = await anyio.connect_tcp("127.0.0.1", client.port)
