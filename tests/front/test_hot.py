@@ -15,6 +15,7 @@ from anyio.abc import SocketStream
 
 from magictunnel.catalog.model import Json, Kind, Listing
 from magictunnel.errors import AnswerError
+from magictunnel.front import http
 from magictunnel.front.carried import Carried
 from magictunnel.front.hot import Seen
 from magictunnel.front.http import listen_on, serve_http
@@ -392,6 +393,25 @@ def request_of(client: Stage, number: Any) -> bytes:
     lines = [f"{name}: {value}" for name, value in headers.items()]
     start = ["POST /mcp HTTP/1.1", "host: 127.0.0.1", f"content-length: {len(body)}"]
     return "\r\n".join([*start, *lines, "", ""]).encode() + body
+
+
+async def test_a_head_that_comes_byte_by_byte_may_take_no_longer_than_any_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http, "_KEEP_ALIVE", 0.5)
+    async with stage(text("hello"), era="stateless") as client, anyio.create_task_group() as tasks:
+        stream = await anyio.connect_tcp("127.0.0.1", client.port)
+
+        async def dribble() -> None:
+            for byte in request_of(client, 1):
+                await stream.send(bytes([byte]))
+                await anyio.sleep(0.1)
+
+        async with stream:
+            tasks.start_soon(dribble)
+            with pytest.raises(anyio.EndOfStream):
+                await stream.receive()
+            tasks.cancel_scope.cancel()
 
 
 async def test_in_the_stateless_era_hanging_up_cancels_the_call() -> None:

@@ -142,3 +142,29 @@ async def test_one_socket_may_be_both_our_stdin_and_our_stdout(tmp_path: Path, l
             assert await process.wait() == 0
 
     assert [json.loads(line)["id"] for line in came.splitlines()] == [1, 2]
+
+
+async def test_a_client_whose_socket_is_reset_is_served_no_longer(tmp_path: Path) -> None:
+    """Whoever started us may well go on, as inetd does."""
+    ours, its = socket.socketpair()
+    with anyio.fail_after(PATIENCE):
+        async with await anyio.open_process(served(tmp_path, "asyncio"), stdin=its, stdout=its, stderr=None) as process:
+            its.close()
+            await anyio.to_thread.run_sync(ours.sendall, LINES)
+            await anyio.wait_readable(ours)
+            ours.close()  # with an answer unread, which resets it
+            await process.wait()
+
+
+async def test_when_no_answer_can_be_written_any_more_nothing_more_is_listened_to(tmp_path: Path) -> None:
+    with Path("/dev/full").open("wb") as full, anyio.fail_after(PATIENCE):
+        async with await anyio.open_process(
+            served(tmp_path, "asyncio"), stdin=subprocess.PIPE, stdout=full, stderr=subprocess.PIPE
+        ) as process:
+            assert process.stdin is not None
+            assert process.stderr is not None
+            await process.stdin.send(LINES)
+            talk = b"".join([chunk async for chunk in process.stderr])
+            await process.wait()
+
+    assert b"our client cannot be answered any more: [Errno 28] No space left on device" in talk
