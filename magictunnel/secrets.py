@@ -74,8 +74,9 @@ class Secrets:
         return reference["default"]
 
     def remember(self, secret: str) -> None:
-        """Have `mask` hide this value from now on, and each line of it."""
-        self._given |= {part for part in (secret, *secret.splitlines()) if len(part) >= _SHORTEST_SECRET}
+        """Have `mask` hide this value from now on, each line of it, and what the log makes of control characters."""
+        told = "".join(char if char.isprintable() else " " for char in secret)
+        self._given |= {part for part in (secret, told, *secret.splitlines()) if len(part) >= _SHORTEST_SECRET}
         if self._above is not None:
             self._above.remember(secret)
 

@@ -16,6 +16,7 @@ from keyrings.alt.file import PlaintextKeyring
 
 from magictunnel.errors import UnsetSecret, UnsetVariable
 from magictunnel.secrets import Secrets
+from magictunnel.telemetry import printable
 
 ENVIRON = {"TOKEN": "s3cret-value", "LONGER": "s3cret-value-and-more", "SHORT": "abc", "EMPTY": "", "HOME": "/home/me"}
 
@@ -77,6 +78,14 @@ def test_what_is_too_common_to_be_secret_is_not_hidden(secrets: Secrets) -> None
     secrets.expand("${SHORT} ${HOME} ${NONE:-fallback}", "args")
 
     assert secrets.mask("abc in /home/me fallback") == "abc in /home/me fallback"
+
+
+def test_a_secret_is_hidden_where_its_control_characters_were_made_spaces_too() -> None:
+    """As in a line of the log."""
+    secrets = Secrets({})
+    secrets.remember("hunter2\thunter3")
+
+    assert secrets.mask(printable("it is hunter2\thunter3!", keep="")) == "it is ***!"
 
 
 def test_odd_characters_in_a_secret_are_no_pattern() -> None:

@@ -365,7 +365,6 @@ async def test_what_a_server_says_after_a_call_goes_to_its_session_and_makes_the
 
 async def test_a_client_that_reads_slowly_is_answered_once() -> None:
     """Its call is over, however long it takes to read the answer."""
-
     async with stage(text("x" * 16_000_000), era="handshake") as client:
         stream = await connected(client, "first")
         async with stream:

@@ -157,10 +157,13 @@ async def test_a_client_whose_socket_is_reset_is_served_no_longer(tmp_path: Path
 
 
 async def test_when_no_answer_can_be_written_any_more_nothing_more_is_listened_to(tmp_path: Path) -> None:
-    with Path("/dev/full").open("wb") as full, anyio.fail_after(PATIENCE):
-        async with await anyio.open_process(
-            served(tmp_path, "asyncio"), stdin=subprocess.PIPE, stdout=full, stderr=subprocess.PIPE
-        ) as process:
+    with anyio.fail_after(PATIENCE):
+        async with (
+            await anyio.open_file("/dev/full", "wb") as full,
+            await anyio.open_process(
+                served(tmp_path, "asyncio"), stdin=subprocess.PIPE, stdout=full, stderr=subprocess.PIPE
+            ) as process,
+        ):
             assert process.stdin is not None
             assert process.stderr is not None
             await process.stdin.send(LINES)
