@@ -73,6 +73,8 @@ class Exchanges:
         """Of calls that nobody waits for any more, until the server has read that. Over one pipe, what it asks or tells
         for these looks like that of any other call.
         """
+        self._left: set[int] = set()
+        """Numbers of calls over HTTP that nobody waits for any more, until the server has been told so."""
         self._is_over = False
         self.era = ""
         self.stateless = False
@@ -217,14 +219,19 @@ class Exchanges:
         """Have the server told that nobody waits for it; beside whoever does not, so that a deadline is never late."""
         if self._is_over:
             return
-        if not (sending.is_ours or self.stateless or self._wire.is_http):
+        if self._wire.is_http:
+            self._left.add(sending.number)
+        elif not (sending.is_ours or self.stateless):
             self._given_up[sending.number] = sending.caller
         self._tasks.start_soon(self._tell_cancel, sending.number)
 
     async def _tell_cancel(self, number: int) -> None:
         """None waits for another, where the wire can: each may hold a connection until it is told."""
         params = {"requestId": number, "reason": "the call was cancelled, or took too long"}
-        await self._wire.notify("notifications/cancelled", params)
+        try:
+            await self._wire.notify("notifications/cancelled", params)
+        finally:
+            self._left.discard(number)
         if number in self._given_up:
             await self._until_read(number)
 
@@ -245,6 +252,10 @@ class Exchanges:
         """The caller of the request on whose own stream a message came."""
         sending = self.numbered(number)
         return sending.caller if sending else None
+
+    def is_left(self, number: object) -> bool:
+        """Whether nobody waits any more for the request on whose own stream a message came: it is for nobody else."""
+        return number in self._left
 
     @property
     def callers(self) -> Sequence[Caller]:

@@ -25,6 +25,7 @@ from magictunnel.backends.talk import Talk
 from magictunnel.backends.turns import Turns
 from magictunnel.catalog.extensions import in_stateless_terms
 from magictunnel.catalog.model import Json, Kind
+from magictunnel.catalog.promises import announced
 from magictunnel.errors import BackendError, BackendUnavailable, BadParams, NoTasks, OutcomeUnknown
 from magictunnel.wire.base import Wire
 from magictunnel.wire.begun import Begun
@@ -84,6 +85,7 @@ class McpLink:
         )
         self._talk = talk = Talk(name, terms, exchanges, self._listener, self.mark)
         wire.on_told, wire.on_asked, wire.on_let_go = talk.told, talk.asked, talk.let_go
+        wire.on_missed = lambda: self.mark(announced(self.capabilities))
         wire.on_lost = lambda what: logger.warning("%s: %s", name, what)
         self.session = ClientSession(dispatcher=wire, client_info=types.Implementation.model_validate(CLIENT_INFO))
 

@@ -12,6 +12,7 @@ from mcp_types import INTERNAL_ERROR
 
 from magictunnel.backends.base import Topic
 from magictunnel.catalog.model import Json
+from magictunnel.catalog.promises import announced
 from magictunnel.errors import BackendError, CallError
 
 MAX_STREAMS = 500
@@ -50,7 +51,7 @@ class Listener:
 
     def follow_lists(self, capabilities: Json, on_open: Callable[[], None]) -> None:
         """Hear of changes of the lists it promises to announce; `on_open`: what changed before was told to nobody."""
-        names = [name for name in ("tools", "prompts", "resources") if _announces(capabilities, name)]
+        names = sorted({kind.capability for kind in announced(capabilities)})
         if names:
             filters = {f"{name}ListChanged": True for name in names}
             self._tasks.start_soon(self._keep, _Stream(filters, on_open=on_open))
@@ -123,8 +124,3 @@ class Listener:
                 finally:
                     del self._open[number]
                 await anyio.sleep(_AGAIN)
-
-
-def _announces(capabilities: Json, name: str) -> bool:
-    promised = capabilities.get(name)
-    return isinstance(promised, dict) and bool(promised.get("listChanged"))

@@ -24,6 +24,7 @@ from magictunnel.wire.caller import Back, Caller
 
 MAX_ELICITED = 1_000
 """URL elicitations whose completion we still expect to be told of."""
+_ENDED = "the call that it was for has ended"
 _CHANGES = {
     "notifications/tools/list_changed": frozenset({Kind.TOOL}),
     "notifications/prompts/list_changed": frozenset({Kind.PROMPT}),
@@ -63,6 +64,8 @@ class Talk:
         """Put a question of the server to the client it is for."""
         await self._exchanges.beginnings.gate.passed()
         try:
+            if self._exchanges.is_left(number):
+                raise CannotAsk(method, _ENDED)
             sender = self._starter(params) or self._exchanges.sender(number)
             caller = whom_to_ask(sender, self._exchanges.callers, self._terms.audience.callers, method, params)
             if params.get("mode") == "url":
@@ -85,7 +88,7 @@ class Talk:
                 return await caller.back.ask(method, params)
             finally:
                 sending.questions.discard(scope)
-        raise CannotAsk(method, "the call that it was for has ended")
+        raise CannotAsk(method, _ENDED)
 
     def told(self, method: str, params: Json, number: Number) -> Awaitable[None] | None:
         """See `Wire.on_told`."""
@@ -115,6 +118,8 @@ class Talk:
         if method == "notifications/progress":
             sending = self._exchanges.numbered(params.get("progressToken"))
             return [sending.caller.back] if sending else []
+        if self._exchanges.is_left(number):
+            return []
         told = whom_to_tell(self._exchanges.sender(number), self._exchanges.callers, self._terms.audience.callers)
         return [caller.back for caller in told]
 

@@ -34,6 +34,11 @@ def merged_capabilities(listings: Mapping[str, Listing], *, awaited: bool) -> Js
     return promised
 
 
+def announced(capabilities: Json) -> frozenset[Kind]:
+    """The kinds of which `capabilities` promise to tell when what is offered changes."""
+    return frozenset(kind for kind in Kind if _object(capabilities.get(kind.capability)).get("listChanged"))
+
+
 def can_subscribe(capabilities: Json) -> bool:
     """Whether `capabilities` promise to tell of updates of resources."""
     resources = capabilities.get("resources")

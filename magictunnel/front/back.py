@@ -63,8 +63,7 @@ class RequestBack:
         """See `Back.ask`. In the stateless era a question is an answer; see `parking`."""
         if self._stateless:
             raise CannotAsk(method, "this request cannot be answered with a question")
-        late = self._connection if self._is_answered else None
-        return await asked(late.outbound if late else self._request, method, params)
+        return await asked(self._request, method, params)
 
     async def let_go(self) -> None:
         """See `Back.let_go`."""
@@ -83,6 +82,9 @@ class RequestBack:
     def close(self) -> None:
         """The request is over: what comes later goes to the connection."""
         self._is_answered = True
+        self._let_go = None
+        if self._connection is not None:
+            self._request = self._connection.outbound
 
     async def _send(self, method: str, params: Json) -> None:
         channel = self._connection if self._is_answered else self._request

@@ -21,7 +21,8 @@ class Carried:
 
     def __init__(self, begin: Callable[[], asyncio.Future[None]]) -> None:
         """`begin`: has the SDK see it; done when its client is answered, or has gone."""
-        self._begin = begin
+        self._begin: Callable[[], asyncio.Future[None]] | None = begin
+        """None: it is over."""
         self._carrier: asyncio.Future[None] | None = None
         self._channel: asyncio.Future[Inbound] | None = None
         self._outcome: asyncio.Future[Json | MCPError] | None = None
@@ -29,7 +30,6 @@ class Carried:
         """In which it is answered."""
         self.is_given_up = False
         """Its client waits for it no more."""
-        self._is_over = False
 
     @property
     def is_handed_over(self) -> bool:
@@ -38,7 +38,7 @@ class Carried:
 
     def hand_over(self) -> None:
         """Have the SDK answer its client, unless that is being done, or is done."""
-        if self._carrier is None and not self._is_over:
+        if self._carrier is None and self._begin is not None:
             loop = asyncio.get_running_loop()
             self._outcome, self._channel = loop.create_future(), loop.create_future()
             self._carrier = self._begin()
@@ -48,7 +48,7 @@ class Carried:
         """What it is answered with is known. If the SDK has not seen it by now, it never does: that would make the call
         once more.
         """
-        self._is_over = True
+        self._begin = None
 
     def client_gone(self) -> None:
         """Its client waits for it no more. What the SDK has taken, it ends."""
@@ -110,7 +110,10 @@ class Carried:
 
     async def let_go(self) -> None:
         """Its answer will take a while: see `Back.let_go`."""
-        inbound = await self._beyond("close")
+        try:
+            inbound = await self._beyond("close")
+        except NoBackChannelError:
+            return
         if inbound.let_go is not None:
             await inbound.let_go()
 

@@ -35,12 +35,7 @@ from magictunnel.wire.ours import is_ours
 
 MAX_BODY = 64 * 1024 * 1024
 """Bytes in one request."""
-_LOOPBACK = TransportSecuritySettings(
-    enable_dns_rebinding_protection=True,
-    allowed_hosts=["127.0.0.1:*", "localhost:*", "[::1]:*", "127.0.0.1", "localhost", "[::1]"],
-    allowed_origins=["http://127.0.0.1:*", "http://localhost:*", "http://[::1]:*"],
-)
-"""Requests that a web page of another origin made a browser send are refused."""
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _PATH = "/mcp"
 _RETRY_INTERVAL = 500
 """Milliseconds after which a client whose stream was closed comes back."""
@@ -51,21 +46,25 @@ _KEEP_ALIVE = 75
 
 
 def http_app(
-    server: FrontServer, session_idle_timeout: float = DEFAULT_SESSION_IDLE_TIMEOUT, worker: Worker | None = None
+    server: FrontServer,
+    session_idle_timeout: float = DEFAULT_SESSION_IDLE_TIMEOUT,
+    worker: Worker | None = None,
+    host: str = _LOOPBACK[0],
 ) -> ASGIApp:
     """The ASGI application: all that we serve over HTTP. Sessions without a request for so many seconds are ended.
 
-    `worker`: which one of several we are.
+    `worker`: which one of several we are. `host`: the address that is served on.
     """
+    own = _own_web(host)
     manager = SessionManager(
         server,
-        security_settings=_LOOPBACK,
+        security_settings=own,
         max_request_body_size=MAX_BODY,
         retry_interval=_RETRY_INTERVAL,
         session_idle_timeout=session_idle_timeout,
     )
     messages = worker.messages if worker else "/messages/"
-    sse = SseServerTransport(messages, security_settings=_LOOPBACK, max_request_body_size=MAX_BODY)
+    sse = SseServerTransport(messages, security_settings=own, max_request_body_size=MAX_BODY)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -122,7 +121,7 @@ async def serve_http(
     """Serve on `listener` until cancelled. See `http_app`. `among`: there are several workers."""
     handoff = among.handoff if among else None
     config = uvicorn.Config(
-        http_app(server, session_idle_timeout, handoff.worker if handoff else None),
+        http_app(server, session_idle_timeout, handoff.worker if handoff else None, listener.getsockname()[0]),
         http=_protocol(server, session_idle_timeout, handoff),
         log_config=None,
         access_log=False,
@@ -162,6 +161,16 @@ async def _deal(among: Among, web: _Uvicorn) -> None:
             raise
 
     await among.handoff.serve(adopt, among.hear)
+
+
+def _own_web(host: str) -> TransportSecuritySettings:
+    """Requests that a web page of another origin made a browser send are refused."""
+    hosts = sorted({*_LOOPBACK, f"[{host}]" if ":" in host else host})
+    return TransportSecuritySettings(
+        enable_dns_rebinding_protection=True,
+        allowed_hosts=[*hosts, *(f"{one}:*" for one in hosts)],
+        allowed_origins=[f"http://{one}:*" for one in hosts],
+    )
 
 
 def _protocol(server: FrontServer, session_idle_timeout: float, handoff: Handoff | None) -> Any:

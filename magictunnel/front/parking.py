@@ -97,6 +97,8 @@ class Parked:
 
     async def tell(self, method: str, params: Json) -> None:
         """See `Back.tell`. What its client cannot be told now, it is told on its next request."""
+        if self._is_over and self._channel is None:
+            return
         if self._outbox is None:
             self._outbox = Outbox(self._pass_on)
             if self._channel is None:
@@ -109,6 +111,8 @@ class Parked:
 
     async def ask(self, method: str, params: Json) -> Json:
         """See `Back.ask`."""
+        if self._is_over:
+            raise CannotAsk(method, "the call that it was for has ended")
         if method not in QUESTIONS:
             raise CannotAsk(method, "a client of the stateless era answers no such question", code=METHOD_NOT_FOUND)
         if self._lot.is_full:

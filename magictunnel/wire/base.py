@@ -50,6 +50,8 @@ class Wire(ABC):
     """Takes a notification, or returns None to leave it to the session."""
     on_asked: Callable[[str, Json, Number], Awaitable[Json] | None] | None = None
     """Answers a request of the server, or returns None to leave it to the session."""
+    on_missed: Callable[[], None] | None = None
+    """Told that the stream on which a server tells its news was closed for a while, and is open again."""
     on_lost: Callable[[str], None] | None = None
     """Told of an answer or a notification that could not be written, and so did not reach the server."""
 

@@ -282,9 +282,14 @@ class HttpWire(Responder):
             if cancelled is not None:
                 cancelled.end(broken("cancelled"))
 
-    def _news(self) -> Reply | None:
+    def _news(self, may_have_missed: bool) -> Reply | None:
         """What hears the news of a server, for as long as it may know us."""
-        return Reply(self, None, note=unnoted) if self._session and not self.is_closed else None
+        note = self._news_again if may_have_missed else unnoted
+        return Reply(self, None, note=note) if self._session and not self.is_closed else None
+
+    def _news_again(self, head: Head) -> None:
+        if head.status == 200 and self.on_missed is not None:
+            self.on_missed()
 
     def _named(self, params: Mapping[str, Any] | None) -> Reply | None:
         number = as_request_id((params or {}).get("requestId"))

@@ -21,6 +21,8 @@ ATTEMPTS = 2
 _RETRY = 1.0
 _SHORTEST_RETRY = 0.1
 """Seconds before a stream is opened again: if the server does not say when, and if it says at once."""
+_LONGEST_RETRY = 30.0
+"""Seconds that this grows to for a stream of news that was open once and cannot be opened any more."""
 _PROVEN = 1.0
 """Seconds that a stream has lasted which was worth opening, although nothing came on it."""
 
@@ -30,9 +32,13 @@ logger = logging.getLogger(__name__)
 class Progress:
     """How often, and when, one stream is opened again. Pure."""
 
-    def __init__(self, ended: Ended | None = None) -> None:
+    def __init__(self, ended: Ended | None = None, *, is_kept: bool = False) -> None:
+        """`is_kept`: once it was worth opening, it is opened again until the server has no such thing."""
         self.attempts = 0
         self.last_id = ""
+        self.was_open = False
+        self._is_kept = is_kept
+        self._is_refused = False
         self._retry: float | None = None
         if ended is not None:
             self._remember(ended)
@@ -40,21 +46,25 @@ class Progress:
     @property
     def is_over(self) -> bool:
         """It is not worth another attempt."""
-        return self.attempts >= ATTEMPTS
+        return self._is_refused or (self.attempts >= ATTEMPTS and not (self._is_kept and self.was_open))
 
     @property
     def delay(self) -> float:
         """Seconds until the next attempt."""
-        return _RETRY if self._retry is None else max(self._retry, _SHORTEST_RETRY)
+        first = _RETRY if self._retry is None else max(self._retry, _SHORTEST_RETRY)
+        return max(first, min(_LONGEST_RETRY, first * 2.0 ** min(16, max(0, self.attempts - ATTEMPTS))))
 
     def ended(self, ended: Ended, lasted: float) -> None:
         """It was open, and brought something, or did not."""
         self._remember(ended)
-        self.attempts = 0 if ended.has_said or lasted > _PROVEN else self.attempts + 1
+        is_worth_it = ended.has_said or lasted > _PROVEN
+        self.was_open = self.was_open or is_worth_it
+        self.attempts = 0 if is_worth_it else self.attempts + 1
 
     def failed(self, *, is_final: bool = False) -> None:
         """It could not be opened; `is_final`: and never will be."""
-        self.attempts = ATTEMPTS if is_final else self.attempts + 1
+        self.attempts += 1
+        self._is_refused = is_final
 
     def _remember(self, ended: Ended) -> None:
         self.last_id = ended.last_id or self.last_id
@@ -85,10 +95,13 @@ class Streams:
                 return outcome
         return reply.found or broken("SSE stream ended and reconnection attempts were exhausted")
 
-    async def listened(self, fresh: Callable[[], Reply | None]) -> None:
-        """Have news read, by a fresh reply each time; ends when there is none, or the server has no such stream."""
-        progress = Progress()
-        while not progress.is_over and (reply := fresh()):
+    async def listened(self, fresh: Callable[[bool], Reply | None]) -> None:
+        """Have news read, by a fresh reply each time; ends when there is none, or the server has no such stream.
+
+        `fresh` is told whether there was news before, of which some may have been missed since.
+        """
+        progress = Progress(is_kept=True)
+        while not progress.is_over and (reply := fresh(progress.was_open and not progress.last_id)):
             if await self._opened(progress, reply):
                 progress.failed()
             if not progress.is_over:
