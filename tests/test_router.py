@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from magictunnel import router as router_module
-from magictunnel.backends.base import ANY_TERMS, AtPhase, Link, Request, Terms, Topic
+from magictunnel.backends.base import ANY_TERMS, AtPhase, Link, Request, Terms, Topic, task
 from magictunnel.backends.pool import Pool
 from magictunnel.backends.states import Limits, State
 from magictunnel.backends.supervisor import Supervisor
@@ -161,10 +161,11 @@ class Routed:
         self.limits = CallLimits(timeout, ask_timeout)
         self.pool = pool or Up({link.name: link for link in links})
         self.audience = Audience()
+        self.subscriptions = Subscriptions(lambda name: self.pool.get(name).followed, lambda _backend, uri: uri)
         self.router = Router(
             self.pool,
             Links(MergeRules),
-            Subscriptions(lambda name: self.pool.get(name).followed, lambda _backend, uri: uri),
+            self.subscriptions,
             self.audience,
             limits_of=self.limits_of,
             rules=MergeRules,
@@ -813,6 +814,34 @@ async def test_a_session_lists_the_tasks_that_it_started_itself_and_no_others() 
         listing = replace(beyond("tasks/list", ""), caller=during(one))
 
         assert await routed(listing) == {"tasks": [{"taskId": public_task("a", "t1"), "status": "working"}]}
+        tasks.cancel_scope.cancel()
+
+
+async def test_of_a_session_that_has_gone_when_its_task_is_followed_nothing_is_kept() -> None:
+    class Starts(Told):
+        async def request(self, request: Request) -> Json:
+            await super().request(request)
+            return {"task": {"taskId": "t1"}}
+
+    one, other = (Caller(session, session=session, back=PlayedBack()) for session in ("h1", "h2"))
+    routed = Routed(Starts("a"))
+    supervisor = Supervisor(PlayedBackend("a"), Limits(5.0, 5.0), lambda _name, _listing: None)
+    routed.pool.supervisors["a"] = supervisor
+    follow = supervisor.followed.follow
+
+    async def slow(topic: Topic, caller: Caller) -> None:
+        routed.audience.leave("h1")
+        await routed.subscriptions.drop(one)
+        await follow(topic, caller)
+
+    supervisor.followed.follow = slow  # type: ignore[method-assign]
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(supervisor.run)
+        await until(lambda: supervisor.status.state is State.READY)
+        routed.audience.join(one)
+        await routed(call(Kind.TOOL, "a__x", BEYOND, caller=during(one)))
+        assert routed.subscriptions.of(one, task("").what) == []
+        assert routed.subscriptions.may_use_task("a", "t1", other)
         tasks.cancel_scope.cancel()
 
 

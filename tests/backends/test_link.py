@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,15 +13,19 @@ import pytest
 
 from magictunnel.backends.base import Request, Terms, Topic, resource, task
 from magictunnel.backends.link import McpLink
-from magictunnel.catalog.model import Json
+from magictunnel.backends.mcp import opened_link
+from magictunnel.catalog.model import Json, Kind
 from magictunnel.catalog.tasks import RELATED, public_task
 from magictunnel.config.model import Era
 from magictunnel.errors import AnswerError, BackendError, BackendUnavailable, BadParams, CallError, CannotAsk
 from magictunnel.wire.audience import Audience
 from magictunnel.wire.caller import Caller
+from magictunnel.wire.evidence import Evidence
+from magictunnel.wire.streamable import http_wire
 from tests.support.memory import PlayedBack, raw_link, sent, until
-from tests.support.raw import SUBSCRIPTION_KEY, RawServer, Script, tool
+from tests.support.raw import HANDSHAKE, SUBSCRIPTION_KEY, RawServer, Script, tool
 from tests.support.world import ERAS
+from tests.wire.http1.stage import Asked, Stage, played
 
 pytestmark = pytest.mark.anyio
 
@@ -364,6 +369,14 @@ async def test_a_stateless_server_that_does_not_know_how_to_listen_refuses_with_
                 await link.follow(resource("x:1"))
 
 
+async def test_a_gap_in_the_news_has_the_lists_looked_at_again_of_which_changes_are_told() -> None:
+    script = Script(offers=TOOLS, capabilities={"tools": {"listChanged": True}, "prompts": {}})
+    async with near("handshake", script) as end:
+        assert end.link._wire.on_missed is not None
+        end.link._wire.on_missed()
+        assert await end.link.changed() == {Kind.TOOL}
+
+
 # --- log levels
 
 
@@ -487,3 +500,52 @@ async def test_a_question_of_a_call_that_has_been_given_up_is_withdrawn() -> Non
         await until(lambda: bool(back.asked))
         end.server.push("notifications/cancelled", {"requestId": "q"})
         await until(lambda: back.given_up == 1)
+
+
+async def test_what_a_server_over_http_says_for_a_call_that_was_given_up_is_for_nobody_else() -> None:
+    """It says so on the stream of that call, until it has taken that nobody waits any more."""
+    one, other = PlayedBack(), PlayedBack()
+    opened = {"protocolVersion": HANDSHAKE, "capabilities": {}, "serverInfo": {"name": "s", "version": "1"}}
+    asks: dict[str, Asked] = {}
+
+    async def play(asked: Asked) -> None:
+        method = asked.message.get("method")
+        if method == "initialize":
+            await asked.result(opened)
+        elif method == "tools/call":
+            asks[asked.message["params"]["name"]] = asked
+            await asked.stream()
+            await asyncio.Event().wait()
+        elif method == "notifications/cancelled":
+            await asks["x"].event({"jsonrpc": "2.0", "method": LOG, "params": {"level": "error", "data": 1}})
+            await asks["x"].event({"jsonrpc": "2.0", "id": "q", "method": "roots/list", "params": {}})
+            await stage.until(lambda: answers(stage))
+            await asked.answer(202)
+        else:
+            await asked.answer(202)
+
+    def answers(stage: Stage) -> list[Json]:
+        return [asked.message for asked in stage.requests if asked.message.get("id") == "q"]
+
+    callers = session("one", one), session("other", other)
+    with anyio.fail_after(PATIENCE):
+        async with (
+            played(play) as stage,
+            opened_link(
+                "s",
+                http_wire(stage.url, {}, Evidence()),
+                lambda _phase: None,
+                Terms(Era.HANDSHAKE, audience=Audience(callers)),
+            ) as link,
+            anyio.create_task_group() as tasks,
+        ):
+            tasks.start_soon(link.request, Request("tools/call", {"name": "y"}, callers[1]))
+            async with anyio.create_task_group() as given_up:
+                given_up.start_soon(link.request, Request("tools/call", {"name": "x"}, callers[0]))
+                await stage.until(lambda: len(asks) == 2)
+                given_up.cancel_scope.cancel()
+            await stage.until(lambda: answers(stage))
+            tasks.cancel_scope.cancel()
+
+    assert "has ended" in answers(stage)[0]["error"]["message"]
+    assert (one.asked, one.told, other.asked, other.told) == ([], [], [], [])

@@ -34,9 +34,9 @@ ACCEPT = {"accept": "application/json, text/event-stream"}
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[int]:
+async def serving(host: str = "127.0.0.1") -> AsyncIterator[int]:
     """A front on a port of its own."""
-    listener = listen_on("127.0.0.1", 0)
+    listener = listen_on(host, 0)
     with anyio.fail_after(PATIENCE):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(serve_http, FrontServer(PlayedSource()), listener)
@@ -52,6 +52,14 @@ def client(port: int) -> httpx2.AsyncClient:
 async def test_clients_of_both_eras_are_served(era: str) -> None:
     async with serving() as port, raw_client(port, era) as raw:
         assert (await raw.request("tools/list"))["error"]["code"] == -32601
+
+
+async def test_clients_are_served_on_any_address_that_is_served_on() -> None:
+    async with serving("127.0.0.2") as port, httpx2.AsyncClient(timeout=PATIENCE, headers=ACCEPT) as http:
+        response = await http.post(f"http://127.0.0.2:{port}/mcp", json=INITIALIZE)
+        assert (response.status_code, response.headers["content-type"]) == (200, "text/event-stream")
+        other = await http.post(f"http://127.0.0.2:{port}/mcp", json=INITIALIZE, headers={"host": f"x.example:{port}"})
+        assert other.status_code == 421
 
 
 async def test_health_says_that_we_are_there() -> None:

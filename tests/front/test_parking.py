@@ -375,6 +375,22 @@ async def test_calls_are_parked_again_for_those_who_run_them_next() -> None:
             it.tasks.cancel_scope.cancel()
 
 
+async def test_nobody_is_asked_or_told_anything_for_a_call_that_is_over() -> None:
+    """As a server may try to before it has read that it was given up."""
+    ways: list[Back] = []
+
+    async def work(back: Back) -> Json:
+        ways.append(back)
+        return {}
+
+    async with lot() as it:
+        await it.call(work)
+        for _ in range(2_000):  # far more than are kept for anybody
+            await ways[0].tell("notifications/progress", {})
+        with pytest.raises(CannotAsk, match="has ended"):
+            await ways[0].ask("elicitation/create", {})
+
+
 async def test_a_question_that_was_withdrawn_at_once_is_not_asked() -> None:
     async def work(back: Back) -> Json:
         async with anyio.create_task_group() as tasks:

@@ -179,6 +179,35 @@ async def test_news_come_on_a_stream_of_their_own_that_is_opened_again() -> None
     assert answer == {"jsonrpc": "2.0", "id": 1, "result": {"by": "session", "method": "ping"}}
 
 
+@pytest.mark.parametrize("knows_where", [True, False])
+async def test_that_news_may_have_been_missed_is_told_where_nobody_can_say_what(knows_where: bool) -> None:
+    """The stream is kept up through an outage that lasts longer than one is waited out for an answer."""
+    missed: list[bool] = []
+    at = {"id": "e1"} if knows_where else {}
+
+    async def play(asked: Asked) -> None:
+        if asked.method != "GET":
+            await echo(asked)
+        elif len(stage.of("GET")) in (2, 3, 4):
+            await asked.answer(503)
+        else:
+            await asked.stream()
+            await asked.event({"jsonrpc": "2.0", "method": "notifications/x", "params": {}}, retry="1", **at)
+            if len(stage.of("GET")) == 1:
+                await asked.end()
+            else:
+                await anyio.sleep_forever()
+
+    async with wired(play) as (wire, stage, heard):
+        wire.on_missed = lambda: missed.append(True)
+        await open_session(wire)
+        await stage.until(lambda: len(stage.of("GET")) == 5)
+        while len(heard.told) < 2:
+            await anyio.sleep(0.005)
+
+    assert missed == ([] if knows_where else [True])
+
+
 # --- calls that nobody waits for any more
 
 

@@ -118,9 +118,24 @@ def test_a_stream_is_opened_again_while_anything_comes_of_it() -> None:
     assert (progress.last_id, progress.delay, progress.is_over) == ("2", 5.0, True)
 
 
+def test_a_stream_of_news_that_was_open_once_is_opened_again_less_and_less_often_until_it_is_refused() -> None:
+    progress = Progress(is_kept=True)
+    progress.ended(Ended("", None, has_said=True), lasted=0)
+    delays = []
+    for _ in range(2_000):
+        progress.failed()
+        delays.append(progress.delay)
+        assert not progress.is_over
+
+    assert delays[:9] == [1.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
+    assert delays[-1] == 30.0
+    progress.failed(is_final=True)
+    assert progress.is_over
+
+
 @pytest.mark.parametrize("final", [True, False])
 def test_a_stream_that_cannot_be_opened_is_given_up(final: bool) -> None:
-    progress = Progress()
+    progress = Progress(is_kept=True)
     attempts = 0
     while not progress.is_over:
         progress.failed(is_final=final)
