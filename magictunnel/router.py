@@ -217,8 +217,6 @@ class Router:
             with anyio.move_on_after(_SOON), suppress(CallError):
                 public = public_task(owner.backend, task_id)
                 await self._subscriptions.add(owner.backend, task(task_id), public, session, is_new=True)
-            if self._audience.get(session.session) is None:  # it has gone meanwhile, and will not go again
-                await self._subscriptions.drop(session)
 
     def outward(self, call: Addressed, owner: Place, result: Json, *, is_task: bool = False) -> Json:
         """A result with the names and ids that clients know. `is_task`: it is about one."""

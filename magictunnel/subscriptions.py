@@ -66,6 +66,7 @@ class Subscriptions:
         own = {caller.back: _Subscriber(caller, public)}
         self._make_room(topic, caller)
         if is_new:  # it is its client's whether or not its server agrees to tell of it
+            # The very same, not a copy: a client that goes meanwhile is not put back.
             self._subscribers[_Key(backend, self._owner(backend).line_of(caller), topic)] = own
         self._under_way[caller.back] += 1
         try:

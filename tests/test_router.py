@@ -831,7 +831,8 @@ async def test_of_a_session_that_has_gone_when_its_task_is_followed_nothing_is_k
 
     async def slow(topic: Topic, caller: Caller) -> None:
         routed.audience.leave("h1")
-        await routed.subscriptions.drop(one)
+        tasks.start_soon(routed.subscriptions.drop, one)
+        await anyio.lowlevel.checkpoint()
         await follow(topic, caller)
 
     supervisor.followed.follow = slow  # type: ignore[method-assign]
