@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from magictunnel.backends.envelope import inner_result
 from magictunnel.backends.pool import Pool
-from magictunnel.catalog.find import find
+from magictunnel.catalog.find import MAX_NAME, find
 from magictunnel.catalog.links import Place
 from magictunnel.catalog.live import LiveCatalog
 from magictunnel.catalog.model import Allows, Catalog, Json, Kind
@@ -107,7 +107,7 @@ class Express:
             self._catalog = catalog
             self._routes.clear()
         route = self._routes.get((allows, method, name))
-        if route is None and (entry := find(catalog, _KINDS[method], name, allows)):
+        if route is None and len(name) <= MAX_NAME and (entry := find(catalog, _KINDS[method], name, allows)):
             place = Place(entry.backend, entry.original)
             route = Route(_KINDS[method], key, name, catalog, place, runs_only_as_task(entry))
             self._routes[allows, method, name] = route

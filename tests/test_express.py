@@ -9,6 +9,7 @@ import pytest
 
 from magictunnel import express as module
 from magictunnel.backends.pool import Pool
+from magictunnel.catalog.find import MAX_NAME
 from magictunnel.catalog.links import Place
 from magictunnel.catalog.live import LiveCatalog
 from magictunnel.catalog.merge import MergeRules
@@ -191,6 +192,15 @@ def test_a_name_is_one_of_its_own_kind(method: str) -> None:
     here = Scene()
     assert not here.begins({"name": "a__x", "uri": "a__x"}, method)
     assert here.link.begun == []
+
+
+def test_what_has_a_longer_name_than_anybody_may_ask_for_is_not_begun() -> None:
+    """The ordinary way refuses it: nothing is to be sent before that."""
+    here = Scene()
+    uri = "data:" + "x" * MAX_NAME
+    here.live.replace("a", Listing({Kind.RESOURCE: [{"uri": uri, "name": "r"}]}))
+
+    assert not here.begins({"uri": uri}, "resources/read")
 
 
 def test_a_call_that_the_caller_may_not_make_is_not_begun() -> None:

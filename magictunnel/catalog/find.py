@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from magictunnel.catalog.model import EMPTY, Allows, Catalog, Entry, Kind, View, Visibility, everything
 from magictunnel.catalog.templates import matches
 
+MAX_NAME = 8_192
+"""Characters of a name or URI that somebody asks for."""
+
 
 def visible(catalog: Catalog, kind: Kind, allows: Allows) -> list[Entry]:
     """The entries of one kind that this caller may use, in the order in which they are listed."""

@@ -98,6 +98,7 @@ class SessionBack:
     def __init__(self, connection: Connection, wants: Wants, tasks: Tasks = lambda: None) -> None:
         self._connection = connection
         self._wants = wants
+        self._tasks = tasks
         self._outbox = Outbox(self._send, _PATIENCE, tasks)
 
     @property
@@ -116,6 +117,15 @@ class SessionBack:
             return
         if self.is_open:
             await self._outbox.put(method, params, once=method != LOG)
+
+    def tell_when_open(self, method: str) -> None:
+        """Tell it once it has shaken hands: of something that it was told before, and is otherwise now."""
+        if tasks := self._tasks():
+            tasks.start_soon(self._once_open, method)
+
+    async def _once_open(self, method: str) -> None:
+        await self._connection.initialized.wait()
+        await self.tell(method, {})
 
     async def ask(self, method: str, params: Json) -> Json:
         """See `Back.ask`."""

@@ -16,6 +16,7 @@ from mcp_types import (
 )
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
+from magictunnel.catalog.find import MAX_NAME
 from magictunnel.catalog.model import Json, Kind
 from magictunnel.errors import BadParams
 from magictunnel.front.inbound import Inbound
@@ -31,8 +32,6 @@ LISTS = {
 }
 CALLS = {"tools/call": Kind.TOOL, "prompts/get": Kind.PROMPT, "resources/read": Kind.RESOURCE}
 COMPLETE = "completion/complete"
-MAX_NAME = 8_192
-"""Characters of a name or URI in a request."""
 _ASKABLE = frozenset(QUESTIONS.values())
 _REFERENCES = {"ref/prompt": (Kind.PROMPT, "name"), "ref/resource": (Kind.TEMPLATE, "uri")}
 

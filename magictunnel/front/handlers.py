@@ -216,7 +216,7 @@ class Handlers:
     async def _open(self, inbound: Inbound, call_next: Next) -> HandlerResult:
         """Say who we are. Whoever shakes hands is known from then on, so that servers can be told what it can do."""
         self.enter()
-        is_new = inbound.method == "initialize" and self.sessions.caller(inbound.connection) is None
+        former = self.sessions.caller(inbound.connection)
         try:
             if inbound.method == "initialize":
                 self.sessions.open(inbound)
@@ -226,8 +226,8 @@ class Handlers:
             try:
                 result = await call_next()
             except Exception:
-                if is_new:
-                    await self.sessions.refuse(inbound.connection)
+                if inbound.method == "initialize":
+                    await self.sessions.refuse(inbound.connection, former)
                 raise
             return self._introduced(inbound, result)
         finally:
@@ -271,7 +271,8 @@ class Handlers:
         kind, name = addressee(inbound.method, inbound.params)
         capabilities = (inbound.begun.catalog if inbound.begun else self._source.live.current).capabilities
         promised = "completions" in capabilities if inbound.method == COMPLETE else offers(capabilities, kind)
-        caller = self._caller(inbound)
+        # Of a call that was begun it is known: its session may be over, and it goes on.
+        caller = inbound.begun.caller if inbound.begun else self._caller(inbound)
         if not promised:
             raise MethodNotOffered(inbound.method)
         return self._made(inbound, kind, name, caller)

@@ -8,9 +8,9 @@ from typing import Any
 
 import anyio
 
+from magictunnel.catalog.find import MAX_NAME
 from magictunnel.catalog.model import Json
 from magictunnel.errors import BadParams, CallError, CannotAsk, TooMany
-from magictunnel.front.decode import MAX_NAME
 from magictunnel.front.inbound import Inbound
 from magictunnel.front.outbox import Outbox, Tasks
 from magictunnel.wire.caller import Caller

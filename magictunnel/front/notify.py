@@ -56,9 +56,12 @@ class Notifier:
         self._wake.set()
 
     def missed(self, kind: Kind) -> None:
-        """Have the one client there is told that a list it was given is another now; at the latest when it listens."""
+        """Have the one client there is told that a list it was given is another now, as soon as it can be."""
         self.changed(lambda _client: frozenset({kind}))
         method = next(method for concerned, method in _NEWS if kind in concerned)
+        for back in self._sessions.backs:
+            if not back.is_open:
+                back.tell_when_open(method)
         if not (self._sessions.open_ones or any(method in stream.methods for stream in self._streams)):
             self._streams.owed.add(method)
 

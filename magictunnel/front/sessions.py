@@ -68,6 +68,7 @@ class Sessions:
             str(name or "unnamed client")[:MAX_NAME],
             session=key,
             capabilities=capabilities if isinstance(capabilities, dict) else {},
+            log_level=known.log_level if known else None,
             back=known.back
             if known
             else SessionBack(connection, wants_of(partial(self._audience.get, key)), self._tasks),
@@ -79,9 +80,11 @@ class Sessions:
                 self._over_http[connection.session_id] = connection
             connection.exit_stack.push_async_exit(partial(self._close, connection))
 
-    async def refuse(self, connection: Connection | None) -> None:
-        """Its handshake has failed."""
-        if connection in self._keys:
+    async def refuse(self, connection: Connection | None, former: Caller | None) -> None:
+        """Its handshake has failed: it is who it was before, if it was anybody."""
+        if former is not None:
+            self._audience.join(former)
+        elif connection in self._keys:
             await self._close(connection)
 
     def caller(self, connection: Connection | None) -> Caller | None:

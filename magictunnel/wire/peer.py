@@ -206,7 +206,10 @@ class Peer(Endpoint):
         method = message.get("method")
         if method is None:
             self._answered(message, line)
-        elif not isinstance(method, str) or message.get("jsonrpc") != "2.0" or not is_answerable(message):
+            return
+        if message.get("id", 0) is None:  # as some write a notification
+            del message["id"]
+        if not isinstance(method, str) or message.get("jsonrpc") != "2.0" or not is_answerable(message):
             self._on_junk(line)
         elif self._is_held and method != CANCELLED:
             self._early.append(message)
@@ -243,8 +246,9 @@ class Peer(Endpoint):
     def _answered(self, message: Json, line: bytes) -> None:
         result: Any = message.get("result")
         outcome = error_of_answer(message) if "error" in message else None
-        is_answer = outcome is not None or isinstance(result, dict)
-        if not is_answer or message.get("jsonrpc") != "2.0":
+        if outcome is None and not isinstance(result, dict) and ("result" in message or "error" in message):
+            outcome = MCPError(PARSE_ERROR, "the answer cannot be read: its result is no object")
+        if message.get("jsonrpc") != "2.0" or (outcome is None and not isinstance(result, dict)):
             self._on_junk(line)
             return
         self.heard += 1

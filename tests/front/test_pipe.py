@@ -20,6 +20,7 @@ from magictunnel.front.decode import is_enveloped
 from magictunnel.front.pipe import PipeClient
 from magictunnel.front.server import FrontServer
 from magictunnel.gateway import build, running
+from tests.support.memory import until
 from tests.support.raw import HANDSHAKE
 
 pytestmark = pytest.mark.anyio
@@ -83,7 +84,8 @@ class Heard:
 class Piped:
     """A client, and what it hears."""
 
-    def __init__(self, client: PipeClient, heard: Heard) -> None:
+    def __init__(self, client: PipeClient, heard: Heard, front: FrontServer) -> None:
+        self.front = front
         self._client = client
         self._heard = heard
 
@@ -99,9 +101,10 @@ async def piped() -> AsyncIterator[Piped]:
     heard = Heard()
     with anyio.fail_after(20):
         async with running(build(Config())) as gateway, anyio.create_task_group() as tasks:
-            client = PipeClient(FrontServer(gateway), heard)
+            front = FrontServer(gateway)
+            client = PipeClient(front, heard)
             tasks.start_soon(client.run)
-            yield Piped(client, heard)
+            yield Piped(client, heard, front)
             tasks.cancel_scope.cancel()
 
 
@@ -157,3 +160,24 @@ async def test_a_call_that_is_cancelled_before_it_could_begin_never_does() -> No
 
     assert 7 not in begun
     assert 7 not in it._heard._answers
+
+
+ABOUT: Json = {"protocolVersion": HANDSHAKE, "capabilities": {"roots": {}}, "clientInfo": {"name": "c", "version": "1"}}
+
+
+async def test_a_client_may_say_of_a_notification_that_it_has_no_id() -> None:
+    async with piped() as it:
+        await it.ask(1, "initialize", ABOUT)
+        it._client.peer.received(b'{"jsonrpc":"2.0","id":null,"method":"notifications/initialized"}')
+        await until(lambda: len(it.front.handlers.sessions.open_ones) == 1)
+
+
+async def test_a_client_that_shakes_hands_again_in_vain_is_who_it_was() -> None:
+    async with piped() as it:
+        await it.ask(1, "initialize", ABOUT)
+        it._client.peer.received(b'{"jsonrpc":"2.0","method":"notifications/initialized"}')
+        await until(lambda: len(it.front.handlers.sessions.open_ones) == 1)
+        (known,) = it.front.handlers.sessions.open_ones
+
+        assert "error" in await it.ask(2, "initialize", {})
+        assert it.front.handlers.sessions.open_ones == [known]

@@ -595,3 +595,28 @@ async def test_a_cancel_over_http_in_a_session_ends_its_call_alone(way: tuple[st
             tasks.cancel_scope.cancel()
         await w.until(lambda: stats(w).in_flight == 0)
         await client.call_tool("s__echo")
+
+
+async def test_a_call_whose_session_ends_meanwhile_goes_on(tmp_path: Path) -> None:
+    """As any call of the handshake era whose client hangs up; it may have done its work by then."""
+    async with (
+        scene(("stdio", "handshake"), tmp_path) as w,
+        raw_client(w.port, "handshake") as client,
+        anyio.create_task_group() as tasks,
+    ):
+        for _ in range(3):
+            assert "result" in await client.request("tools/call", {"name": "s__echo"})
+        started, answered = stats(w).started, stats(w).answered
+
+        async def call() -> None:
+            with suppress(AssertionError):  # whether it is answered is not what this is about
+                await client.request("tools/call", {"name": "s__long"})
+
+        tasks.start_soon(call)
+        await w.until(lambda: stats(w).started == started + 1)
+        await client.leave()
+        await w.until(lambda: stats(w).in_flight == 0)
+        tasks.cancel_scope.cancel()
+
+        assert stats(w).answered == answered + 1
+        assert Transcript(tmp_path / "s.transcript").count("notifications/cancelled") == 0

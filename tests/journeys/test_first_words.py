@@ -103,6 +103,23 @@ async def test_a_host_that_was_told_what_is_not_so_any_more_hears_of_it(ground: 
             assert [message["id"] for message in host.messages if "id" in message] == [1, 2, 3, 4]
 
 
+async def test_a_host_that_opens_its_session_late_hears_then_of_what_it_was_told_and_is_not_so(ground: Ground) -> None:
+    with anyio.fail_after(PATIENCE):
+        await ground.before()
+        ground.offer("two", "three")
+        ground.flag.touch()
+        async with over_stdio(ground.config, env=ground.env) as host:
+            host.era = "handshake"
+            about = {"protocolVersion": HANDSHAKE, "capabilities": {}, "clientInfo": {"name": "raw", "version": "1"}}
+            await host.request("initialize", about)
+            assert names(await host.request("tools/list")) == ["srv__one", "srv__two"]
+            while names(await host.request("tools/list")) != ["srv__three", "srv__two"]:
+                await anyio.sleep(0.05)
+            assert not host.heard(CHANGED)
+            await host.send({"method": "notifications/initialized"})
+            await host.until(lambda: bool(host.heard(CHANGED)))
+
+
 async def test_a_host_that_listens_later_hears_of_what_it_was_told_and_is_not_so(ground: Ground) -> None:
     with anyio.fail_after(PATIENCE):
         await ground.before()

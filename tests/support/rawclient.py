@@ -49,6 +49,11 @@ class RawClient:
         message = {"jsonrpc": "2.0", "id": self._ids, "method": method, "params": sent}
         return await self._post(message, headers or {})
 
+    async def leave(self) -> None:
+        """End the session."""
+        headers = {"mcp-session-id": self._session, "mcp-protocol-version": self._version}
+        await self._http.delete("/mcp", headers=headers)
+
     async def _post(self, message: Json, headers: Mapping[str, str] | None = None) -> Json:
         sent = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
         if message["method"] != "initialize":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,11 @@ from mcp_types import CONNECTION_CLOSED
 
 from magictunnel.wire.dispatcher import WireDispatcher
 from magictunnel.wire.evidence import Evidence
+from magictunnel.wire.peer import Peer
 from magictunnel.wire.process import server_process
-from magictunnel.wire.stdio import process_wire
+from magictunnel.wire.stdio import Pipes, pipe_wire, process_wire
 from tests.support.raw import Script, command
+from tests.support.wires import own_wire
 
 pytestmark = pytest.mark.anyio
 
@@ -47,6 +49,23 @@ async def running(words: list[str], evidence: Evidence) -> AsyncIterator[WireDis
             tasks.cancel_scope.cancel()
 
 
+@asynccontextmanager
+async def running_over_ours(words: list[str], evidence: Evidence) -> AsyncIterator[Peer]:
+    """The same over our own pipes."""
+    with anyio.fail_after(PATIENCE), closing(Pipes()) as pipes:
+        async with (
+            server_process("s", words, dict(os.environ), None, evidence, ends=pipes.ends) as process,
+            pipe_wire(process, pipes, evidence) as wire,
+            anyio.create_task_group() as tasks,
+        ):
+            await tasks.start(wire.run, refuse, ignore)
+            yield wire
+            tasks.cancel_scope.cancel()
+
+
+WIRES = [running, pytest.param(running_over_ours, marks=own_wire)]
+
+
 def python(code: str) -> list[str]:
     return [sys.executable, "-S", "-c", code]
 
@@ -68,6 +87,33 @@ async def test_an_error_comes_as_the_peer_chose_it(tmp_path: Path) -> None:
             await wire.send_raw_request("x", None)
 
     assert caught.value.error.model_dump() == refusal
+
+
+SAYS = """
+import sys
+sys.stdin.readline()
+sys.stdout.write('{{"jsonrpc":"2.0","id":null,"method":"notifications/x"}}\\n')
+sys.stdout.write('{{"jsonrpc":"2.0","id":1,{said}}}\\n')
+sys.stdout.flush()
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("way", WIRES)
+@pytest.mark.parametrize("said", ['"result":null', '"result":[]', '"result":true', '"error":null'])
+async def test_an_answer_that_is_none_is_an_error_for_whoever_waits_for_it(way: Any, said: str) -> None:
+    """Such as that to a ping: its server is alive. And what it tells may say that it has no id."""
+    told: list[str] = []
+
+    async def hear(method: str) -> None:
+        told.append(method)
+
+    async with way(python(SAYS.format(said=said)), Evidence()) as wire:
+        wire.on_told = lambda method, _params, _number: hear(method)
+        with pytest.raises(MCPError):
+            await wire.send_raw_request("ping", None, {"request_id": 1})
+
+    assert told == ["notifications/x"]
 
 
 async def test_a_crash_ends_the_connection_and_the_call_on_it(tmp_path: Path) -> None:
