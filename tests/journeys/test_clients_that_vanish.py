@@ -19,7 +19,7 @@ from tests.support.worker import worker, worker_entry
 
 pytestmark = pytest.mark.anyio
 
-IDLE = 0.3
+IDLE = 0.6
 MANY, FEW = 500, 6
 WARM_UP = 500
 AT_ONCE = 10
