@@ -214,8 +214,7 @@ class Supervisor:
     @property
     def _opens(self) -> bool:
         """Whether it is only paused with, because its last connection did not hold for long."""
-        line = self._line
-        return self._standing.state is State.BACKING_OFF and line is not None and line.was_open
+        return self._standing.state is State.BACKING_OFF and self._line is not None and self._line.was_open
 
     def _tried(self, main: Link) -> Link:
         """The link of a server that does not answer, for a call that is let through."""

@@ -129,8 +129,7 @@ class HotProtocol(HttpToolsProtocol):
         self._is_handing_over = False
         self._rests_since = _BUSY
         """Since when it has been without a request (monotonic seconds)."""
-        self._is_in_head = False
-        """Something of the next request has come since."""
+        self._is_in_head = False  # whether something of the next request has come since
         self._is_timed = False
         """Whether that is going to be looked at."""
         self._context = copy_context()
