@@ -54,7 +54,7 @@ def _fast_enough(systems: Sequence[System], results: Results, at_once: int) -> l
 
 
 def _calls(plan: Plan, systems: Sequence[System], results: Results, measure: str, at_once: int) -> None:
-    rounds = plan.rounds_of_calls(at_once)
+    rounds = plan.rounds_of_calls(measure, at_once)
     record_of = partial(_record, results, measure, at_once)
     prepare, once = partial(fitting, plan, at_once=at_once), partial(one_round, at_once=at_once)
     interleave(systems, record_of, results, rounds, 2 * rounds * plan.budget, prepare, once)
@@ -104,7 +104,7 @@ def _payloads(plan: Plan, systems: Sequence[System], results: Results, size: int
     def once(system: System, _: None) -> dict[str, float]:
         return one_payload(system, size)
 
-    rounds, record_of = plan.few_rounds, partial(_record, results, "payload", size)
+    rounds, record_of = plan.rounds_of_results(size), partial(_record, results, "payload", size)
     interleave(systems, record_of, results, rounds, 2 * rounds * plan.budget, warm, once)
 
 

@@ -60,7 +60,7 @@ def main() -> None:
     """Measure, compare, tell."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.wire.guard", description=__doc__)
     parser.add_argument("--write", action="store_true", help="store the ratios as they are now")
-    parser.add_argument("--rounds", type=int, default=7, help="rounds of each (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="a third of the rounds of each (%(default)s)")
     asked = parser.parse_args()
     now = ratios(measured(asked.rounds))
     stored: dict[str, float] = json.loads(STORED.read_text(encoding="utf-8")) if STORED.exists() else {}

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from benchmarks.wire.place import PAIRS, Pair
 from benchmarks.wire.targets import DIRECT, FLOOR, LEANEST, OURS, SDK, TARGETS, Target
 
-DECIDING, MORE = 64, 3
-"""Calls at once that bars are set for, and so many times the rounds: whoever shares a core moves these most."""
+DECIDING, MORE = (("latency", 1), ("throughput", 64)), 3
+"""Measures, and calls at once, that bars are set for, and so many times the rounds: chance moves these most."""
 
 
 @dataclass(frozen=True)
@@ -49,21 +49,25 @@ class Plan:
         """Whether it leaves nothing out; it may be shorter."""
         return replace(self, rounds=Plan.rounds, budget=Plan.budget) == Plan()
 
-    def rounds_of_calls(self, at_once: int) -> int:
-        """Rounds with so many calls at once."""
-        return self.rounds * (MORE if at_once == DECIDING and not self.is_quick else 1)
+    def rounds_of_calls(self, measure: str, at_once: int) -> int:
+        """Rounds of a measure with so many calls at once."""
+        return self.rounds * (MORE if (measure, at_once) in DECIDING and not self.is_quick else 1)
+
+    def rounds_of_results(self, size: int) -> int:
+        """Rounds with results of so many bytes; a bar is set for the largest."""
+        return self.rounds if size == max(self.sizes) else self.few_rounds
 
     @property
     def few_rounds(self) -> int:
-        """Rounds of what takes long: lists, starts, large results."""
+        """Rounds of what takes long: lists, starts, results of many sizes."""
         return max(3, self.rounds // 2)
 
     @property
     def told(self) -> str:
         """How long it measures, in words."""
         calls = f"{self.rounds} rounds of {self.budget:g} s"
-        more = f", {self.rounds_of_calls(DECIDING)} with {DECIDING} calls at once" if DECIDING in self.at_once else ""
-        return f"{calls}{more}, {self.few_rounds} of lists, starts and large results"
+        more = f"{self.rounds_of_calls(*DECIDING[0])} of single calls and of 64 at once"
+        return f"{calls}, {more}, {self.few_rounds} of lists, starts and all but the largest results"
 
 
 QUICK_TARGETS = (DIRECT, FLOOR, LEANEST, OURS, SDK)

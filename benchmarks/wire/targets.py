@@ -19,7 +19,8 @@ DIRECT, OURS, SDK = "direct", "MagicTunnel", "plain SDK relay"
 OURS_QUIET = "MagicTunnel, errors logged"
 FLOOR, FLOOR_UVLOOP = "raw asyncio relay", "raw asyncio relay, uvloop"
 LEANEST, LEANEST_UVLOOP = "leanest relay", "leanest relay, uvloop"
-TUNED, AS_RUN, AS_RUN_TWO = "FastMCP, tuned", "FastMCP, as run", "FastMCP, as run, 2 servers"
+TUNED, TUNED_UVLOOP = "FastMCP, tuned", "FastMCP, tuned, uvloop"
+AS_RUN, AS_RUN_TWO = "FastMCP, as run", "FastMCP, as run, 2 servers"
 FORGE, FORGE_STATEFUL = "ContextForge", "ContextForge, stateful"
 
 
@@ -88,11 +89,12 @@ def fastmcp_run_two(place: Place) -> Launch | None:
     return Launch([*words, *_listening(place, "--transport", "http", "--port", str(place.port))])
 
 
-def fastmcp_tuned(place: Place) -> Launch:
+def fastmcp_tuned(place: Place, *flags: str) -> Launch:
     """FastMCP, used by somebody who knows it."""
     config = place.config(era=place.pair.era.value)
     script = str(Path(__file__).with_name("relays") / "fastmcp_tuned.py")
-    return Launch([FASTMCP.program("python"), script, config, *_listening(place, "--http", str(place.port))])
+    words = [script, config, *flags, *_listening(place, "--http", str(place.port))]
+    return Launch([FASTMCP.program("python"), *words])
 
 
 def mcp_proxy(place: Place) -> Launch | None:
@@ -152,6 +154,7 @@ TARGETS = (
     Target(OURS_QUIET, lambda place: magictunnel(place, "--log-level", "error")),
     Target(SDK, sdk),
     Target(TUNED, fastmcp_tuned, "{alias}_{tool}", needs=FASTMCP),
+    Target(TUNED_UVLOOP, lambda place: fastmcp_tuned(place, "--uvloop"), "{alias}_{tool}", needs=FASTMCP),
     Target(AS_RUN, fastmcp_run, "{alias}_{tool}", PLAIN, needs=FASTMCP),
     Target(AS_RUN_TWO, fastmcp_run_two, "{alias}_{tool}", needs=FASTMCP),
     Target("mcp-proxy (PyPI)", mcp_proxy, PLAIN, needs=MCP_PROXY),

@@ -15,10 +15,12 @@ Two relays do no more than parse each message once, map ids and names, and write
 shortest that asyncio's documentation leads to: streams, tasks, a future for each answer. The bars are
 set against it. The *leanest relay* does the same in callbacks alone, without task or future, and parses HTTP in C: that
 is about what Python can do. No bar is set against it; what everybody adds is told next to both. They run on asyncio's
-own loop, and on uvloop in rows of their own; MagicTunnel takes uvloop where that is installed. *FastMCP, tuned* is on
-uvloop, with httptools, too; *as run* has both beside it, of which it takes httptools by itself. Whether glibc gives
-the blocks that asyncio reads into back to the system after each read is left to chance elsewhere; for the relays it is
-settled, for the faster (`STEADY_MEMORY` in `benchmarks/wire/targets.py`).
+own loop, and on uvloop in rows of their own; MagicTunnel takes uvloop where that is installed. So it is with *FastMCP,
+tuned*, which keeps one session for each server, its lists, and answers in plain JSON: the bars are set against that on
+asyncio's own loop, and what MagicTunnel is beside the rows on uvloop is told below the bars. httptools is beside all
+of FastMCP, which takes it over HTTP. Whether glibc gives the blocks that asyncio reads into back to the system after
+each read is left to chance elsewhere; for the relays it is settled, for the faster (`STEADY_MEMORY` in
+`benchmarks/wire/targets.py`).
 
 MagicTunnel runs as it does by default but for three settings: discovery is off, so that every tool is listed; the
 `era` of each server is set, so that both sides speak the same one (so it is for the relays, the SDK and *FastMCP,

@@ -23,7 +23,7 @@ from benchmarks.wire.records import Results, Skip, load, percentile
 from benchmarks.wire.report import page
 from benchmarks.wire.responses import Responses
 from benchmarks.wire.table import table
-from benchmarks.wire.targets import DIRECT, FLOOR, FLOOR_UVLOOP, LEANEST, OURS
+from benchmarks.wire.targets import DIRECT, FLOOR, FLOOR_UVLOOP, LEANEST, OURS, TUNED_UVLOOP
 
 BODY = b'{"jsonrpc":"2.0","id":1,"result":{}}'
 PLAIN = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\nMcp-Session-Id: s1\r\n\r\n%s" % (len(BODY), BODY)
@@ -88,6 +88,7 @@ def test_bars_compare_what_is_added_and_tell_what_was_not_measured() -> None:
     assert met["calls/s at 64 at once, at least 0.6x those of raw asyncio relay"] is True
     assert met["p95 at 64 at once within 4x of p50"] is True
     assert met[f"(no bar) calls/s at 64 at once, as a multiple of those of {FLOOR_UVLOOP}"] is None
+    assert met[f"(no bar) added p50, as a multiple of that of {TUNED_UVLOOP}"] is None
     assert met["an idle session: at most 40 KB"] is None
 
 
@@ -161,6 +162,14 @@ def test_only_a_run_that_leaves_nothing_out_makes_a_page() -> None:
     assert not Plan(pairs=PAIRS[:1]).is_whole
     assert not Plan(sizes=()).is_whole
     assert not quick().is_whole
+
+
+def test_what_bars_are_set_for_has_more_rounds_unless_it_has_to_be_quick() -> None:
+    plan = Plan(rounds=5)
+    assert plan.rounds_of_calls("latency", 1) == plan.rounds_of_calls("throughput", 64) == 15
+    assert plan.rounds_of_calls("throughput", 1) == plan.rounds_of_results(10_000_000) == 5
+    assert plan.rounds_of_results(1_000) == 3
+    assert quick().rounds_of_calls("latency", 1) == quick().rounds
 
 
 def test_a_run_is_read_as_it_was_written(tmp_path: Path) -> None:

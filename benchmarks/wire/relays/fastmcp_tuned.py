@@ -1,11 +1,12 @@
-"""FastMCP with what its API offers for speed: one session kept for each server, lists cached, plain JSON answers, on
-uvloop, and over HTTP with httptools, which uvicorn takes by itself where it is installed.
+"""FastMCP with what its API offers for speed: one session kept for each server, lists cached, plain JSON answers; over
+HTTP with httptools, which uvicorn takes by itself where it is installed.
 
-`python fastmcp_tuned.py CONFIG [--http PORT]`, with the Python that FastMCP is installed in.
+`python fastmcp_tuned.py CONFIG [--http PORT] [--uvloop]`, with the Python that FastMCP is installed in.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from contextlib import AsyncExitStack
@@ -53,4 +54,5 @@ def read(path: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    uvloop.run(main(sys.argv[1:], read(sys.argv[1])))
+    run = uvloop.run if "--uvloop" in sys.argv else asyncio.run
+    run(main(sys.argv[1:], read(sys.argv[1])))
