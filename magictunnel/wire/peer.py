@@ -159,7 +159,7 @@ class Peer(Endpoint):
     def begin(self, number: int, method: str, params: Json, headers: Mapping[str, str], waiting: Waiting) -> bool:
         """See `Wire.begin`."""
         del headers
-        if self.is_closed or self._outlet.is_full:
+        if self.is_closed or self.is_ending or self._outlet.is_full:
             return False
         line = request_line(number, method, params)
         self._begun[number] = waiting

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import anyio
@@ -21,7 +22,7 @@ from magictunnel.wire.typed import decode
 from magictunnel.wire.written import line_of
 
 _LAST_WORDS = 0.5
-"""Seconds for what a server wrote just before it ended."""
+"""Seconds for what a server wrote just before it ended, or writes after it has closed its stdin."""
 _GONE = (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError)
 
 
@@ -53,9 +54,17 @@ class Pipes:
 
 @asynccontextmanager
 async def pipe_wire(process: Process, pipes: Pipes, evidence: Evidence) -> AsyncIterator[Peer]:
-    """A dispatcher that talks to `process` over `pipes`; it closes when the process closes either."""
-    writer = PipeWriter(on_lost=lambda: peer.end())
+    """A dispatcher that talks to `process` over `pipes`; it closes when the process closes either.
+
+    Of one that has closed its stdin what it took before may still be answered, for a moment.
+    """
+    writer = PipeWriter(on_lost=lambda: hears_no_more())
     peer = Peer(writer, on_junk=evidence.skipped)
+
+    def hears_no_more() -> None:
+        if not peer.is_closed:
+            peer.ending()
+            asyncio.get_running_loop().call_later(_LAST_WORDS, peer.end)
 
     def ended(broke: LineTooLong | None) -> None:
         evidence.broke = evidence.broke if broke is None else str(broke)
@@ -97,11 +106,18 @@ async def process_wire(process: Process, evidence: Evidence) -> AsyncIterator[Wi
         inbox.close()
 
     to_send, outbox = anyio.create_memory_object_stream[SessionMessage](0)
+    wire = WireDispatcher(received, to_send)
+
+    async def hears_no_more() -> None:
+        wire.ending()
+        await anyio.sleep(_LAST_WORDS)
+        inbox.close()
+
     async with inbox, received, to_send, outbox, anyio.create_task_group() as tasks:
         tasks.start_soon(_read, process, inbox, evidence)
-        tasks.start_soon(_write, process, outbox, inbox)
+        tasks.start_soon(_write, process, outbox, hears_no_more)
         tasks.start_soon(_told_of_exit, process, over)
-        yield WireDispatcher(received, to_send)
+        yield wire
         tasks.cancel_scope.cancel()
 
 
@@ -122,9 +138,7 @@ async def _read(
 
 
 async def _write(
-    process: Process,
-    outbox: MemoryObjectReceiveStream[SessionMessage],
-    inbox: MemoryObjectSendStream[SessionMessage | Exception],
+    process: Process, outbox: MemoryObjectReceiveStream[SessionMessage], on_lost: Callable[[], Awaitable[None]]
 ) -> None:
     assert process.stdin is not None
     try:
@@ -132,4 +146,4 @@ async def _write(
             await process.stdin.send(line_of(message.message) + b"\n")
     except _GONE:
         # It may still be alive: end the reading side too, or its callers would wait for an answer for ever.
-        inbox.close()
+        await on_lost()

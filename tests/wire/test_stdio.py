@@ -138,6 +138,33 @@ async def test_a_server_that_closed_its_stdin_but_lives_on_is_gone_for_its_calle
     assert caught.value.code == CONNECTION_CLOSED
 
 
+LAST_WORDS = """
+import os, sys, time
+sys.stdin.readline()
+os.close(0)
+time.sleep(0.1)
+print('{"jsonrpc":"2.0","id":1,"result":{"its":"last word"}}', flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("way", WIRES)
+async def test_what_a_server_took_before_it_closed_its_stdin_is_still_answered(way: Any) -> None:
+    async with way(python(LAST_WORDS), Evidence()) as wire:
+        assert await wire.send_raw_request("x", None, {"request_id": 1}) == {"its": "last word"}
+
+
+@own_wire
+async def test_a_server_that_closed_its_stdin_is_given_nothing_more() -> None:
+    code = "import os, time\nos.close(0)\ntime.sleep(600)"
+    ending, closed = anyio.Event(), anyio.Event()
+    async with running_over_ours(python(code), Evidence()) as wire:
+        wire.on_ending, wire.on_closed = ending.set, closed.set
+        await ending.wait()
+        assert not wire.begin(1, "x", {}, {}, None)
+        await closed.wait()
+
+
 async def test_an_endless_line_ends_the_connection_and_says_why() -> None:
     code = (
         "import sys\n"
