@@ -62,11 +62,18 @@ def _against(
 
 def _latency(results: Results) -> Iterator[Verdict]:
     for target, most in ((FLOOR, 1.5), (TUNED, 1 / 10), (AS_RUN_TWO, 1 / 200)):
-        ratios = _against(results, ("latency", 1), target, partial(added_beside, results, base=target), math.inf)
+        ratios = _added(results, "latency", target)
         yield _all(f"added p50 at most {most:g}x that of {target}", ratios, partial(operator.ge, most))
     for target in SAME_LOOP:
-        ratios = _against(results, ("latency", 1), target, partial(added_beside, results, base=target), math.inf)
-        yield replace(_all(f"(no bar) added p50, as a multiple of that of {target}", ratios, bool), is_met=None)
+        yield _no_bar(f"added p50, as a multiple of that of {target}", _added(results, "latency", target))
+    for target in (FLOOR, TUNED):
+        text = f"added p50 over all cores, as a multiple of that of {target}"
+        yield _no_bar(text, _added(results, "throughput", target))
+
+
+def _added(results: Results, measure: str, target: str) -> Iterator[tuple[Pair, float]]:
+    ratio = partial(added_beside, results, base=target)
+    return _against(results, (measure, 1), target, ratio, math.inf)
 
 
 def _rates(results: Results, target: str, front: str = "") -> list[tuple[Pair, float]]:
@@ -79,8 +86,7 @@ def _throughput(results: Results) -> Iterator[Verdict]:
         text = f"calls/s at 64 at once, at least {least:g}x those of {target}"
         yield _all(text, _rates(results, target, front), partial(operator.le, least))
     for target in SAME_LOOP:
-        text = f"(no bar) calls/s at 64 at once, as a multiple of those of {target}"
-        yield replace(_all(text, _rates(results, target), bool), is_met=None)
+        yield _no_bar(f"calls/s at 64 at once, as a multiple of those of {target}", _rates(results, target))
     found = [(pair, results.find("throughput", OURS, pair, 64)) for pair in PAIRS]
     spread = [(pair, paired(one.series("p95"), one.series("p50"))) for pair, one in found if one]
     yield _all("p95 at 64 at once within 4x of p50", _known(spread), lambda x: x <= 4)
@@ -140,6 +146,11 @@ def _memory(results: Results) -> Iterator[Verdict]:
 
 def _one(text: str, value: float | None, most: float, unit: str) -> Verdict:
     return Verdict(text, None) if value is None else Verdict(text, value <= most, f"{value:.2f} {unit}")
+
+
+def _no_bar(text: str, found: Iterable[tuple[Pair, float]]) -> Verdict:
+    """What is told beside the bars."""
+    return replace(_all(f"(no bar) {text}", found, bool), is_met=None)
 
 
 def _all(text: str, found: Iterable[tuple[Pair, float]], holds: Callable[[float], bool]) -> Verdict:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from benchmarks.wire import procs
-from benchmarks.wire.cores import kept_apart
+from benchmarks.wire.cores import on_one_core
 from benchmarks.wire.place import Pair
 from benchmarks.wire.plan import Plan
 from benchmarks.wire.records import Record, Results, percentile
@@ -28,12 +28,9 @@ LARGE, REST = 1_000_000, 0.2
 
 def measure_calls(plan: Plan, pair: Pair, results: Results) -> None:
     """Latency, then throughput, then payloads, of one pair."""
-    with (
-        kept_apart(is_wanted=plan.is_apart) as go_apart,
-        running(plan.targets, pair, Servers(is_sse=plan.is_sse), results, "latency") as systems,
-    ):
-        go_apart()
-        _calls(plan, systems, results, "latency", 1)
+    with running(plan.targets, pair, Servers(is_sse=plan.is_sse), results, "latency") as systems:
+        with on_one_core():
+            _calls(plan, systems, results, "latency", 1)
         for at_once in plan.at_once:
             _calls(plan, _fast_enough(systems, results, at_once), results, "throughput", at_once)
         for size in plan.sizes:

@@ -1,8 +1,8 @@
 """`python -m benchmarks.wire.guard`: warn when a call costs us more processor time than it did, next to the floor.
 
-Both are measured in the same rounds, so that a slow machine is slow for both, and on cores of their own, so that chance
-decides nothing. The ratio of each pair is compared with
-the one in `benchmarks/wire/ratios.json`; `--write` stores what it is now. It warns on stderr and never fails.
+Both are measured in the same rounds, so that a slow machine is slow for both, and on one core, so that chance decides
+little. The ratio of each pair is compared with the one in `benchmarks/wire/ratios.json`; `--write` stores what it is
+now. It warns on stderr and never fails.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def missing(now: Mapping[str, float], stored: Mapping[str, float]) -> list[str]:
 def measured(rounds: int) -> Results:
     """Ours and the floor, on all pairs."""
     targets = tuple(target for target in TARGETS if target.name in (OURS, FLOOR))
-    plan = Plan(targets, rounds=rounds, budget=0.15, at_once=(), sizes=(), is_apart=True)
+    plan = Plan(targets, rounds=rounds, budget=0.15, at_once=(), sizes=())
     results = Results(machine(), versions())
     for pair in plan.pairs:
         measure_calls(plan, pair, results)

@@ -41,8 +41,6 @@ class Plan:
     """Where it would take long, only ours and the floor."""
     is_sse: bool = False
     """Backends over HTTP answer calls as events."""
-    is_apart: bool = False
-    """The load client has a core to itself."""
 
     @property
     def is_whole(self) -> bool:
@@ -66,7 +64,8 @@ class Plan:
     def told(self) -> str:
         """How long it measures, in words."""
         calls = f"{self.rounds} rounds of {self.budget:g} s"
-        more = f"{self.rounds_of_calls(*DECIDING[0])} of single calls and of 64 at once"
+        deciding = "single calls and of 64 at once" if 64 in self.at_once else "single calls"
+        more = f"{self.rounds_of_calls(*DECIDING[0])} of {deciding}"
         return f"{calls}, {more}, {self.few_rounds} of lists, starts and all but the largest results"
 
 

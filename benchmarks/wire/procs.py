@@ -61,10 +61,18 @@ def _processor_time(pid: int) -> float:
 
 def _scheduled(pid: int) -> float:
     try:
-        threads = list((PROC / str(pid) / "task").iterdir())
-        return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
+        stats = [PROC / str(pid) / "task" / str(thread) / "schedstat" for thread in threads(pid)]
+        return sum(int(stat.read_text().split()[0]) for stat in stats) / 1e9
     except (OSError, IndexError):
         return 0.0
+
+
+def threads(pid: int) -> list[int]:
+    """The ids of its threads; none if it is gone."""
+    try:
+        return [int(thread.name) for thread in (PROC / str(pid) / "task").iterdir()]
+    except OSError:
+        return []
 
 
 def memory(pids: list[int], key: str = "VmRSS") -> int:

@@ -129,7 +129,7 @@ def _share(results: Results, figure: str) -> Cell:
 
 def _latency(results: Results) -> str:
     told = {
-        "p50": "Milliseconds of a sequential `tools/call`, p50:",
+        "p50": "Milliseconds of a sequential `tools/call` on one core, p50:",
         "p95": "p95:",
         "cpu": "Processor time of a call in ms, of the gateway and all below it (servers over stdio included):",
     }
@@ -138,6 +138,7 @@ def _latency(results: Results) -> str:
         text = f"Added / {base}: the p50 that is added to a direct call, as a multiple of what the {base} adds:"
         parts.append((text, _both_eras(results, "latency", 1, _added(results, base))))
     parts.append((f"Processor time / {LEANEST}:", _both_eras(results, "latency", 1, _share(results, "cpu"))))
+    parts.append(("p50 over all cores, in milliseconds:", _both_eras(results, "throughput", 1, "p50")))
     return _section("A call", parts)
 
 

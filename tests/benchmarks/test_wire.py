@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import xml.etree.ElementTree as ElementTree
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 
 from benchmarks.wire.bars import verdicts
 from benchmarks.wire.chart import chart
+from benchmarks.wire.cores import on_one_core
 from benchmarks.wire.events import Chunks, Events
 from benchmarks.wire.guard import ratios, warnings
 from benchmarks.wire.messages import Calls, Era, WrongAnswer
@@ -78,12 +81,15 @@ def results() -> Results:
     for pair in PAIRS:
         for name, p50, cpu in ((DIRECT, 0.1, 0.1), (FLOOR, 0.2, 0.2), (LEANEST, 0.15, 0.1), (OURS, 0.3, 0.6)):
             found.record("latency", name, pair, 1).add(0, p50=p50, p95=p50, cpu=cpu, rate=1 / p50)
+            found.record("throughput", name, pair, 1).add(0, p50=2 * p50, p95=p50, cpu=cpu, rate=1 / p50)
             found.record("throughput", name, pair, 64).add(0, p50=p50, p95=p50, cpu=cpu, rate=1 / p50)
     return found
 
 
 def test_bars_compare_what_is_added_and_tell_what_was_not_measured() -> None:
     met = {one.text: one.is_met for one in verdicts(results())}
+    told = {one.text: one.told for one in verdicts(results())}
+    assert f"{PAIRS[0]} 2;" in told[f"(no bar) added p50 over all cores, as a multiple of that of {FLOOR}"]
     assert met["added p50 at most 1.5x that of raw asyncio relay"] is False
     assert met["calls/s at 64 at once, at least 0.6x those of raw asyncio relay"] is True
     assert met["p95 at 64 at once within 4x of p50"] is True
@@ -170,6 +176,23 @@ def test_what_bars_are_set_for_has_more_rounds_unless_it_has_to_be_quick() -> No
     assert plan.rounds_of_calls("throughput", 1) == plan.rounds_of_results(10_000_000) == 5
     assert plan.rounds_of_results(1_000) == 3
     assert quick().rounds_of_calls("latency", 1) == quick().rounds
+
+
+def test_a_narrowed_run_names_only_what_it_has_measured() -> None:
+    assert "of single calls and of 64 at once," in Plan().told
+    assert "of single calls," in Plan(at_once=(16,)).told
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2, reason="there is one core to choose"
+)
+def test_all_that_was_started_shares_a_core_for_a_while() -> None:
+    before = os.sched_getaffinity(0)
+    with subprocess.Popen(["sleep", "60"]) as child:
+        with on_one_core():
+            assert os.sched_getaffinity(0) == os.sched_getaffinity(child.pid) == {min(before)}
+        assert os.sched_getaffinity(0) == os.sched_getaffinity(child.pid) == before
+        child.kill()
 
 
 def test_a_run_is_read_as_it_was_written(tmp_path: Path) -> None:
