@@ -81,8 +81,10 @@ class Server:
 
 def serve_stdio(server: Server) -> None:
     """Serve until stdin ends: read what there is, answer all of it at once."""
-    held = b""
-    while chunk := os.read(0, 1 << 20):
+    # One block for all reads: whether glibc takes a new one from the system each time depends on who starts this.
+    block, held = memoryview(bytearray(1 << 20)), b""
+    while size := os.readv(0, [block]):
+        chunk = bytes(block[:size])
         held += chunk
         if b"\n" not in chunk:
             continue
