@@ -231,6 +231,17 @@ async def test_a_restart_and_a_refresh_tell_how_the_server_is_afterwards(tmp_pat
     assert before["listed_at"] < restarted["listed_at"] < refreshed["listed_at"]
 
 
+async def test_a_refresh_of_a_server_that_is_down_tells_why_it_is(tmp_path: Path) -> None:
+    """It may have been about to come up when somebody asked."""
+    async with scene(tmp_path) as here:
+        config_file(tmp_path, {"good": entry(GOOD, tmp_path), "dead": shell("echo 'no license' >&2; exit 3")})
+        await here.ask(do="reload", server="dead")
+        refreshed = (await here.ask(do="refresh", server="dead"))["result"]["status"]
+
+    assert refreshed["is_down"]
+    assert refreshed["last_error"]["cause"] == "the process ended with exit code 3"
+
+
 # --- from the shell's end
 
 
