@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Sequence
@@ -48,19 +49,19 @@ async def ran(command: Sequence[str], log: Path, within: float) -> bool:
         return process.returncode is not None
 
 
-async def line_in(log: Path, process: Process) -> str:
-    """Wait for the first line of what a process says.
+async def found_in(log: Path, process: Process, pattern: str) -> str:
+    """Wait until a process has said something that matches: the first group of it.
 
     Raises:
-        RuntimeError: it ended without one.
-        TimeoutError: it said nothing for too long.
+        RuntimeError: it ended without saying so.
+        TimeoutError: it did not say so for too long.
     """
     with anyio.fail_after(PATIENCE):
-        while "\n" not in said(log):
+        while (found := re.search(pattern, said(log))) is None:
             if process.returncode is not None:
                 raise RuntimeError(f"it ended with {process.returncode}: {said(log)}")
             await anyio.sleep(0.02)
-    return said(log).splitlines()[0]
+    return found[1]
 
 
 def said(log: Path) -> str:

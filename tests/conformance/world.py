@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-from anyio.abc import Process
 from mcp.client.client import Client
 
 from tests.conformance.plan import Mode
-from tests.conformance.processes import PATIENCE, ROOT, line_in, said, started
+from tests.conformance.processes import PATIENCE, ROOT, found_in, said, started
 
 ALIAS = "everything"
 """The name of the server under test in the config."""
@@ -31,7 +29,7 @@ async def everything(folder: Path, era: str = "both") -> AsyncIterator[str]:
     """The server under test, speaking `era` (both | handshake | stateless): its URL."""
     log = folder / "everything.log"
     async with started([sys.executable, "-m", "tests.conformance.everything", "--era", era], log) as process:
-        yield await line_in(log, process)
+        yield await found_in(log, process, r"(.+)\n")
 
 
 @asynccontextmanager
@@ -39,11 +37,10 @@ async def tunnel(tested: Entry, mode: Mode, folder: Path) -> AsyncIterator[str]:
     """MagicTunnel in front of the server under test, all its servers ready: its URL."""
     config = configured(tested, mode, folder)
     log = folder / "magictunnel.log"
-    port = _free_port()
-    serve = ("serve", "--http", f"127.0.0.1:{port}", "--log-level", "debug", "-c", str(config))
+    serve = ("serve", "--http", "127.0.0.1:0", "--log-level", "debug", "-c", str(config))
     async with started([sys.executable, "-m", "magictunnel", *serve], log) as process:
-        front = f"http://127.0.0.1:{port}/mcp"
-        await _ready(front, process, log)
+        front = await found_in(log, process, r"(?m)^At (http://\S+)\s")
+        await _ready(front, log)
         yield front
 
 
@@ -72,36 +69,11 @@ def configured(tested: Entry, mode: Mode, folder: Path) -> Path:
     return config
 
 
-async def _ready(front: str, process: Process, log: Path) -> None:
-    """Wait until everything is listed.
-
-    Raises:
-        RuntimeError: it ended, or lists less.
-    """
+async def _ready(front: str, log: Path) -> None:
+    """Wait until everything is listed. Raises RuntimeError: it lists less."""
     with anyio.fail_after(PATIENCE):
-        while not await _listening(front):
-            if process.returncode is not None:
-                raise RuntimeError(f"it ended with {process.returncode}: {said(log)}")
-            await anyio.sleep(0.05)
         async with Client(front) as client:
             listed = [tool.name for tool in (await client.list_tools()).tools]
     wanted = (_ANNOUNCES, *NEIGHBOURS)
     if not all(any(name in tool for tool in listed) for name in wanted):
         raise RuntimeError(f"MagicTunnel lists only {listed}: {said(log)}")
-
-
-async def _listening(front: str) -> bool:
-    host, _, port = front.removeprefix("http://").removesuffix("/mcp").partition(":")
-    try:
-        stream = await anyio.connect_tcp(host, int(port))
-    except OSError:
-        return False
-    await stream.aclose()
-    return True
-
-
-def _free_port() -> int:
-    """A port of loopback that nobody listened at a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
