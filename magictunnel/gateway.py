@@ -289,7 +289,7 @@ class Gateway:
         self._pool.get(name).restart()
 
     async def refresh(self, name: str) -> None:
-        """List a server again, now. Raises BackendUnavailable: there is none of that name, or it is down."""
+        """List a server again, now. Raises CallError: there is none of that name, it is down, or cannot be listed."""
         self.shelf.look(name)
         await self._pool.get(name).refresh()
 

@@ -15,7 +15,7 @@ from anyio.abc import SocketAttribute, SocketStream
 from magictunnel.admin.facts import all_facts, server_facts
 from magictunnel.admin.place import is_ours, own_socket
 from magictunnel.catalog.model import Json
-from magictunnel.errors import BackendUnavailable, BadParams, ConfigError, MagicTunnelError
+from magictunnel.errors import BackendUnavailable, BadParams, CallError, ConfigError, MagicTunnelError
 from magictunnel.gateway import Gateway
 from magictunnel.reload import Reloader, told
 from magictunnel.wire.lines import LineTooLong, split_lines
@@ -122,10 +122,12 @@ class Channel:
         return {"status": await self._tried(name)}
 
     async def _refresh(self, request: Json) -> Json:
-        name = _name(request)
-        with suppress(BackendUnavailable):  # its status says why
+        name, why = _name(request), ""
+        try:
             await self._gateway.refresh(name)
-        return {"status": await self._tried(name)}
+        except CallError as error:
+            why = self._gateway.mask(str(error))
+        return {"status": await self._tried(name), "why": why}
 
     async def _tried(self, name: str) -> Json:
         status = await self._gateway.tried(name)

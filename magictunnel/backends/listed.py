@@ -104,16 +104,23 @@ class Listed:
     async def relist(self, link: Link, kinds: frozenset[Kind]) -> bool:
         """Whether these kinds could be listed again."""
         try:
-            with anyio.fail_after(self._start_timeout):
-                fresh = {kind: tuple(await link.list(kind)) for kind in Kind if kind in kinds}
+            await self.refresh(link, kinds)
         except BackendUnavailable:
             return False  # the connection is ending: the next one lists everything
-        except (CallError, TimeoutError) as error:
+        except CallError as error:
             logger.warning("%s: its new listing cannot be had, the last one stays: %s", self._name, error)
             return False
+        return True
+
+    async def refresh(self, link: Link, kinds: frozenset[Kind]) -> None:
+        """List these kinds again. Raises CallError: they cannot be had, and the last ones stay."""
+        try:
+            with anyio.fail_after(self._start_timeout):
+                fresh = {kind: tuple(await link.list(kind)) for kind in Kind if kind in kinds}
+        except TimeoutError:
+            raise CallError(f"it was not listed within {self._start_timeout:g} s", hint="see `start_timeout`") from None
         known = self.current or Listing()
         self.publish(replace(known, entries={**known.entries, **fresh}, hints={**known.hints, **link.hints}))
-        return True
 
 
 async def _already(link: Link) -> frozenset[Kind]:

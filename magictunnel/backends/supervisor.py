@@ -376,8 +376,8 @@ class Supervisor:
             self._standing.end()
 
     async def refresh(self) -> None:
-        """List it again now. Raises BackendUnavailable: it is down."""
-        await self.listed.relist(await self.ready(), frozenset(Kind))
+        """List it again now. Raises CallError: it is down, or cannot be listed, and its last listing stays."""
+        await self.listed.refresh(await self.ready(), frozenset(Kind))
 
     def _last_needed(self) -> float:
         is_up = self._standing.state in (State.READY, State.DEGRADED)

@@ -18,11 +18,12 @@ async def again(config: Path | None, name: str, do: str, *, as_json: bool) -> in
     before = await _having(await meant(config), name)
 
     async def ask(gateway: Running) -> Json:
-        facts = known = before[gateway]
+        known = before[gateway]
+        answer: Json = {"status": known}
         if do == "restart" or not known["is_down"]:
-            facts = (await gateway.ask(do, server=name))["status"]
-        is_done = do == "restart" or (facts["listed_at"] or 0) > (known["listed_at"] or 0)
-        return {"pid": gateway.pid, "serves": gateway.serves, "done": is_done, "status": facts}
+            answer = await gateway.ask(do, server=name)
+        is_done = do == "restart" or (answer["status"]["listed_at"] or 0) > (known["listed_at"] or 0)
+        return {"pid": gateway.pid, "serves": gateway.serves, "done": is_done, **answer}
 
     with progress(f"{do} of {name}"):
         answers = await side_by_side(list(before), ask)
@@ -55,7 +56,8 @@ def _told(do: str, name: str, answer: Json, *, quiet: bool) -> int:
         say(f"error: {where}: {failure}", "red")
         return FAILED
     if not answer["done"]:
-        say(f"error: {where}: the listing of {name} cannot be had, the last one stays (see the gateway's log)", "red")
+        why = answer.get("why") or "its listing cannot be had (see the gateway's log)"
+        say(f"error: {where}: {name}, whose last listing stays: {why}", "red")
         return FAILED
     if not quiet:
         show_text(f"{do}ed {name} in {where} ({answer['serves']}): {facts['state']}, {offers_of(facts)}")

@@ -214,7 +214,9 @@ async def test_a_list_that_does_not_come_in_time_is_given_up(caplog: pytest.LogC
     assert not await scene.listed.relist(Silent(scene.backend, Terms()), frozenset(Kind))
 
     assert scene.listed.current is SAVED
-    assert "its new listing cannot be had" in caplog.text
+    (record,) = caplog.records
+    why = "it was not listed within 0.02 s (see `start_timeout`)"
+    assert record.getMessage() == f"s: its new listing cannot be had, the last one stays: {why}"
 
 
 async def test_a_connection_that_is_ending_is_nothing_to_tell_of(caplog: pytest.LogCaptureFixture) -> None:

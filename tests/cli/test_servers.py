@@ -17,6 +17,7 @@ from tests.support.gateways import line_of, own_env, runtime_folder, steered, ya
 from tests.support.memory import until
 from tests.support.process import config_file, entry, ran, shell, tunnel
 from tests.support.raw import Json, Script, tool
+from tests.support.web import raw_http
 
 GOOD = Script(name="good", offers={"tools": [tool("echo"), tool("other")], "prompts": [{"name": "ask"}]})
 SLOW = Script(name="slow", hang_on=["server/discover", "initialize"])
@@ -380,6 +381,26 @@ async def test_what_is_down_or_unknown_or_wrong_is_told_when_it_is_steered(tmp_p
         done = await ran("servers", "restart", "typo", *file, env=env)
         assert done.code == 2
         assert "server 'typo' cannot be used as it is written" in done.err
+
+
+@pytest.mark.anyio
+async def test_a_refresh_that_fails_says_why_and_that_the_last_listing_stays(tmp_path: Path, runtime: Path) -> None:
+    env, script = own_env(runtime), Script(name="good", offers={"tools": [tool("echo")]})
+    async with raw_http(script) as (server, port):
+        config = yaml_file(tmp_path / "c.yaml", {"good": {"url": f"http://127.0.0.1:{port}/mcp"}})
+        async with steered(config, env) as (host, _):
+            server.script.answers["tools/list"] = {"error": {"code": -32603, "message": "database is locked"}}
+            refresh = ("servers", "refresh", "good", "-c", str(config))
+
+            done = await ran(*refresh, env=env)
+            assert done.err == (
+                f"error: gateway {host.process.pid}: good, whose last listing stays: database is locked\n"
+            )
+            assert (done.code, done.out) == (1, "")
+
+            (answer,) = json.loads((await ran(*refresh, "--json", env=env)).out)
+            assert (answer["done"], answer["why"]) == (False, "database is locked")
+            assert answer["status"]["counts"]["tools"] == 1
 
 
 @pytest.mark.anyio
