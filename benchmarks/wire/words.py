@@ -12,9 +12,9 @@ stops after fewer rounds; then only these count. A round in which the other adds
 endless. Every answer is checked. `direct` is no gateway at all.
 
 Single calls are made with all processes on one core, and all else on all cores. One of them works at a time anyway; on
-several cores each wakes the next, which takes what the system makes of it: on the machine of this page a direct call
-took 33 to 132 microseconds within one run, more than most relays add. What is added over all cores is told beside the
-bars.
+several cores each wakes the next, which takes what the system makes of it: there a direct call takes several times as
+long in one round as in another, and the difference is more than most relays add. What is added over all cores is told
+beside the bars.
 
 Two relays do no more than parse each message once, map ids and names, and write it. The *raw asyncio relay* is the
 shortest that asyncio's documentation leads to: streams, tasks, a future for each answer. The bars are
