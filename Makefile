@@ -59,7 +59,7 @@ matrix: $(STAMP) ## Run each behaviour of the protocol in each of its ways, and 
 answers: $(STAMP) ## Have 100 callers answer 50 questions each, all at once, through shared servers
 	MAGICTUNNEL_ROUNDS=50 $(BIN)/python -m pytest tests/journeys/test_answers_land_in_their_own_call.py
 
-bench: $(STAMP) ## Measure us side by side with other gateways and the raw floor, and write docs/performance.md if nothing is left out (an hour)
+bench: $(STAMP) ## Measure us side by side with other gateways and the raw floor, and write docs/performance.md if nothing is left out (an hour and a half)
 	$(BIN)/python -m benchmarks.wire.install
 	$(BIN)/python -m benchmarks.wire --docs docs --out .peers/bench/run.json $(ARGS)
 

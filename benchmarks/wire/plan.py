@@ -19,7 +19,7 @@ class Plan:
 
     targets: tuple[Target, ...] = TARGETS
     pairs: tuple[Pair, ...] = PAIRS
-    rounds: int = 9
+    rounds: int = 5
     budget: float = 0.25
     """Seconds that one target may take for one round."""
     most: int = 2_000

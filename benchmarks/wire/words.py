@@ -76,7 +76,7 @@ the pipeline does for others. What it took instead:
 
 ## How to repeat it
 
-`make bench` installs the gateways of others into `.peers/`, takes about an hour and writes this page; narrowed, it
+`make bench` installs the gateways of others into `.peers/`, takes an hour and a half and writes this page; narrowed, it
 writes none. `make bench-quick` leaves them out and takes three minutes; `make bench-guard` compares what a call costs
 with the figures in `benchmarks/wire/ratios.json`. What is measured, and how to narrow it, is told in
 [benchmarks](../benchmarks/README.md).

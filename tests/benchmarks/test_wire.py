@@ -112,7 +112,7 @@ def test_the_page_and_the_chart_have_every_target_and_nothing_sticks_out() -> No
     text, picture = page(results()), ElementTree.fromstring(chart(results()))
     assert "| MagicTunnel | 0.3 (1.5x) |" in text
     assert "Cold start" not in text
-    assert "Run: commit abc1234 with changes, 2026-01-01 10:00 to 2026-01-01 11:00 UTC, 9 rounds of 0.25 s, 27" in text
+    assert "Run: commit abc1234 with changes, 2026-01-01 10:00 to 2026-01-01 11:00 UTC, 5 rounds of 0.25 s, 15" in text
     width, height = float(picture.attrib["width"]), float(picture.attrib["height"])
     bars = [bar.attrib for bar in picture.iter("{http://www.w3.org/2000/svg}rect") if "x" in bar.attrib]
     assert len(bars) == 2 * len(PAIRS) * 4
@@ -164,7 +164,7 @@ def test_fastmcp_is_tuned_with_the_loop_and_the_parser_that_we_have() -> None:
 
 def test_only_a_run_that_leaves_nothing_out_makes_a_page() -> None:
     assert Plan().is_whole
-    assert Plan(rounds=5, budget=0.1).is_whole
+    assert Plan(rounds=3, budget=0.1).is_whole
     assert not Plan(pairs=PAIRS[:1]).is_whole
     assert not Plan(sizes=()).is_whole
     assert not quick().is_whole
@@ -179,8 +179,8 @@ def test_what_bars_are_set_for_has_more_rounds_unless_it_has_to_be_quick() -> No
 
 
 def test_a_narrowed_run_names_only_what_it_has_measured() -> None:
-    assert "9 rounds of 0.25 s, 27 of single calls, 81 of 64 at once, 4 of lists" in Plan().told
-    assert "27 of single calls, 4 of lists" in Plan(at_once=(16,)).told
+    assert "5 rounds of 0.25 s, 15 of single calls, 45 of 64 at once, 3 of lists" in Plan().told
+    assert "15 of single calls, 3 of lists" in Plan(at_once=(16,)).told
 
 
 @pytest.mark.skipif(
