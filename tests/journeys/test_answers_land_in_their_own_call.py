@@ -23,7 +23,7 @@ from tests.support.world import CLIENT_MODE, PATIENCE, World, world
 pytestmark = pytest.mark.anyio
 
 CALLERS = 100
-ROUNDS = int(os.environ.get("MAGICTUNNEL_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("MAGICTUNNEL_ROUNDS", "2"))
 """Calls that each caller makes, one after the other."""
 PER_CALL = 0.1
 """Seconds that a call may take, on average, where all callers call at once."""
