@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from typing import Any, NamedTuple
 
@@ -22,6 +23,10 @@ MAX_EVENTS = 256
 """Messages that are kept of one session."""
 MAX_SIZE = 16 * 1024 * 1024
 """Characters of texts in what is kept of one session."""
+_BESIDE = 5.0
+"""Seconds that a session lives longer for a request which the SDK does not see: it sees all that take more than one
+second, and what holds us up comes on top of that.
+"""
 
 
 class _Event(NamedTuple):
@@ -110,6 +115,17 @@ class SessionManager(StreamableHTTPSessionManager):
     @event_store.setter
     def event_store(self, _given: EventStore | None) -> None:
         return
+
+    def touch(self, session_id: str) -> bool:
+        """Count a request that is answered beside the SDK as one of its session. False: that is over, or nearly so."""
+        transport = self._server_instances.get(session_id)
+        idle = transport.idle_scope if transport else None
+        if idle is None or idle.cancel_called or self.session_idle_timeout is None:
+            return False
+        now, whole = asyncio.get_running_loop().time(), self.session_idle_timeout + _BESIDE
+        if idle.deadline - now < whole - self.session_idle_timeout / 4:  # it is endless while the SDK sees a request
+            idle.deadline = now + whole  # not each time: each takes a timer
+        return True
 
     async def _discard_session(self, session_id: str, transport: StreamableHTTPServerTransport) -> None:
         await super()._discard_session(session_id, transport)

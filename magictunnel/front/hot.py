@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from time import monotonic
 from typing import NamedTuple
 
 from mcp.server.connection import Connection
@@ -40,10 +39,6 @@ from magictunnel.wire.endpoint import CANCELLED
 from magictunnel.wire.messages import Unsent, error_data, error_line, result_line
 
 HOT = frozenset({*LISTS, *CALLS, COMPLETE})
-_SEEN_SO_OFTEN = 4
-"""How often within the time after which an idle session ends the SDK sees one that is in use."""
-_MANY = 1_000
-"""Sessions from which on it is looked at which of them are over."""
 _DEEP = 180
 """Levels of JSON that the SDK reads in any case."""
 _GIVEN_UP = MCPError(code=-32800, message="Request cancelled")
@@ -73,40 +68,15 @@ class HotCall(ShortCall[tuple[int, tuple[Text, ...]]]):
         """Its client waits for it no more."""
 
 
-class Seen:
-    """When a request of each session was last seen; of those that are over, nothing is kept for long."""
-
-    def __init__(self, pause: float, is_open: Callable[[str], bool]) -> None:
-        """`pause`: seconds that a session may go unseen without seeming idle."""
-        self._pause = pause
-        self._is_open = is_open
-        self._at: dict[str, float] = {}
-        self._most = _MANY
-
-    def __len__(self) -> int:
-        return len(self._at)
-
-    def is_due(self, session: str, now: float) -> bool:
-        """Whether the request of this moment is to be seen; then it counts as such. `now`: monotonic seconds."""
-        if now - self._at.get(session, float("-inf")) <= self._pause:
-            return False
-        self._at[session] = now
-        if len(self._at) > self._most:
-            self._at = {one: at for one, at in self._at.items() if self._is_open(one)}
-            self._most = max(_MANY, 2 * len(self._at))
-        return True
-
-
 class HotRequests:
     """Tells which requests are hot, and answers them."""
 
-    def __init__(self, server: FrontServer, idle_timeout: float) -> None:
-        """`idle_timeout`: seconds after which the SDK ends a session that it has seen nothing of."""
+    def __init__(self, server: FrontServer, touch: Callable[[str], bool]) -> None:
+        """`touch`: tells the SDK that a session is in use, unless (False) that is over."""
         self._server = server
         self.short = server.short
         self._sessions = server.handlers.sessions
-        self._seen = Seen(idle_timeout / _SEEN_SO_OFTEN, lambda one: self._sessions.over_http(one) is not None)
-        """By the SDK."""
+        self._touch = touch
         self._under_way: dict[tuple[str, RequestId], Carried | HotCall] = {}
 
     def asked(self, head: Head, body: bytes) -> Asked | None:
@@ -185,7 +155,7 @@ class HotRequests:
         connection = self._sessions.over_http(head.session)
         if connection is None or not connection.initialize_accepted:
             return None
-        return None if self._seen.is_due(head.session, monotonic()) else connection
+        return connection if self._touch(head.session) else None
 
     def _is_right(self, head: Head, message: Json) -> bool:
         """Whether a request of the stateless era says the same in its head and its body."""

@@ -45,26 +45,10 @@ _KEEP_ALIVE = 75
 """Seconds that an idle connection is kept for the client's next request."""
 
 
-def http_app(
-    server: FrontServer,
-    session_idle_timeout: float = DEFAULT_SESSION_IDLE_TIMEOUT,
-    worker: Worker | None = None,
-    host: str = _LOOPBACK[0],
-) -> ASGIApp:
-    """The ASGI application: all that we serve over HTTP. Sessions without a request for so many seconds are ended.
-
-    `worker`: which one of several we are. `host`: the address that is served on.
-    """
-    own = _own_web(host)
-    manager = SessionManager(
-        server,
-        security_settings=own,
-        max_request_body_size=MAX_BODY,
-        retry_interval=_RETRY_INTERVAL,
-        session_idle_timeout=session_idle_timeout,
-    )
+def http_app(server: FrontServer, manager: SessionManager, worker: Worker | None = None) -> ASGIApp:
+    """The ASGI application: all that we serve over HTTP. `worker`: which one of several we are."""
     messages = worker.messages if worker else "/messages/"
-    sse = SseServerTransport(messages, security_settings=own, max_request_body_size=MAX_BODY)
+    sse = SseServerTransport(messages, security_settings=manager.security_settings, max_request_body_size=MAX_BODY)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -118,11 +102,21 @@ async def serve_http(
     session_idle_timeout: float = DEFAULT_SESSION_IDLE_TIMEOUT,
     among: Among | None = None,
 ) -> None:
-    """Serve on `listener` until cancelled. See `http_app`. `among`: there are several workers."""
+    """Serve on `listener` until cancelled. Sessions that are not in use for so many seconds are ended.
+
+    `among`: there are several workers.
+    """
     handoff = among.handoff if among else None
+    manager = SessionManager(
+        server,
+        security_settings=_own_web(listener.getsockname()[0]),
+        max_request_body_size=MAX_BODY,
+        retry_interval=_RETRY_INTERVAL,
+        session_idle_timeout=session_idle_timeout,
+    )
     config = uvicorn.Config(
-        http_app(server, session_idle_timeout, handoff.worker if handoff else None, listener.getsockname()[0]),
-        http=_protocol(server, session_idle_timeout, handoff),
+        http_app(server, manager, handoff.worker if handoff else None),
+        http=_protocol(HotRequests(server, manager.touch), handoff),
         log_config=None,
         access_log=False,
         timeout_keep_alive=_KEEP_ALIVE,
@@ -173,11 +167,11 @@ def _own_web(host: str) -> TransportSecuritySettings:
     )
 
 
-def _protocol(server: FrontServer, session_idle_timeout: float, handoff: Handoff | None) -> Any:
+def _protocol(hot: HotRequests, handoff: Handoff | None) -> Any:
     """What reads requests and writes answers; of uvicorn's own, the one that takes white space off header values."""
     if not (is_ours() or handoff):
         return "h11"
-    return hot_protocol(HotRequests(server, session_idle_timeout), MAX_BODY, _KEEP_ALIVE, handoff)
+    return hot_protocol(hot, MAX_BODY, _KEEP_ALIVE, handoff)
 
 
 class _Uvicorn(uvicorn.Server):

@@ -7,6 +7,7 @@ import re
 from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx2
 
@@ -14,6 +15,11 @@ from tests.support.raw import HANDSHAKE, STATELESS, VERSION_KEY, Json
 
 VERSIONS = {"handshake": HANDSHAKE, "stateless": STATELESS}
 _NAMES = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
+
+
+def local_http(port: int, **options: Any) -> httpx2.AsyncClient:
+    """An HTTP client of what listens on this machine. It reads no certificates: that takes longer than most tests."""
+    return httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, verify=False, **options)
 
 
 class RawClient:
@@ -88,7 +94,7 @@ def _answer(body: str, number: int) -> Json:
 @asynccontextmanager
 async def raw_client(port: int, era: str, capabilities: Json | None = None) -> AsyncIterator[RawClient]:
     """An open client of what listens at `port`."""
-    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=15.0, trust_env=False) as http:
+    async with local_http(port, timeout=15.0) as http:
         client = RawClient(http, era, capabilities or {})
         await client.open()
         yield client
