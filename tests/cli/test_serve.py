@@ -8,13 +8,13 @@ import signal
 import socket
 from pathlib import Path
 
-import httpx2
 import pytest
 from typer.testing import CliRunner
 
 from magictunnel.cli.app import app
 from tests.support.process import config_file, entry, over_stdio, tunnel
 from tests.support.raw import Script, tool
+from tests.support.rawclient import local_http
 
 SCRIPT = Script(name="srv", offers={"tools": [tool("echo"), tool("other")]})
 
@@ -73,8 +73,8 @@ async def test_over_http_it_says_what_is_served_where_and_ends_at_sigterm(config
     async with tunnel("serve", "--http", "127.0.0.1:0", "-c", str(config)) as running:
         found = await running.said(r"At (http://127\.0\.0\.1:(\d+)/mcp)")
         await running.said("Ctrl-C ends it")
-        async with httpx2.AsyncClient(trust_env=False) as http:
-            assert (await http.get(f"http://127.0.0.1:{found[2]}/health")).json() == {"status": "ok"}
+        async with local_http(int(found[2])) as http:
+            assert (await http.get("/health")).json() == {"status": "ok"}
         running.process.send_signal(signal.SIGTERM)
 
         assert await running.ended() == 0

@@ -18,7 +18,7 @@ from magictunnel.front.http import MAX_BODY, listen_on, serve_http
 from magictunnel.front.server import FrontServer
 from tests.support.front import PlayedSource
 from tests.support.raw import HANDSHAKE, STATELESS, VERSION_KEY
-from tests.support.rawclient import raw_client
+from tests.support.rawclient import local_http, raw_client
 from tests.support.world import ERAS
 
 pytestmark = pytest.mark.anyio
@@ -45,7 +45,7 @@ async def serving(host: str = "127.0.0.1") -> AsyncIterator[int]:
 
 
 def client(port: int) -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE, trust_env=False, headers=ACCEPT)
+    return local_http(port, timeout=PATIENCE, headers=ACCEPT)
 
 
 @pytest.mark.parametrize("era", ERAS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,12 @@ def made(**options: Any) -> Generated:
 def tools(generated: Generated) -> dict[str, dict[str, Any]]:
     CapabilityFile.model_validate(generated.file)
     return {tool["name"]: tool for tool in generated.file["tools"]}
+
+
+@cache
+def library() -> dict[str, dict[str, Any]]:
+    """The tools of the library, as they are made without options."""
+    return tools(made())
 
 
 @pytest.fixture(scope="module")
@@ -85,11 +92,11 @@ def of_kind(kind: str, schema: dict[str, Any], root: dict[str, Any], depth: int)
     return st.text(max_size=5)
 
 
-@pytest.mark.parametrize("name", sorted(tools(made())))
+@pytest.mark.parametrize("name", sorted(library()))
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_every_tool_is_answered_whatever_its_schema_allows(api: Api, name: str, data: st.DataObject) -> None:
-    tool = tools(made())[name]
+    tool = library()[name]
     arguments = data.draw(samples(tool["inputSchema"], tool["inputSchema"]))
     jsonschema.Draft202012Validator(tool["inputSchema"]).validate(arguments)
     asked = {"query": tool["graphql"]["query"], "variables": filled(tool["graphql"].get("variables", {}), arguments)}
@@ -101,7 +108,7 @@ def test_every_tool_is_answered_whatever_its_schema_allows(api: Api, name: str, 
 
 
 def test_every_schema_is_one() -> None:
-    for tool in tools(made()).values():
+    for tool in library().values():
         jsonschema.Draft202012Validator.check_schema(tool["inputSchema"])
         reached = json.dumps(tool["inputSchema"])
         for name in tool["inputSchema"].get("$defs", {}):
@@ -112,7 +119,7 @@ def test_every_schema_is_one() -> None:
 
 
 def test_arguments_become_variables_of_their_types() -> None:
-    tool = tools(made())["books"]
+    tool = library()["books"]
     assert tool["graphql"]["variables"] == {
         "filter": "{{filter}}",
         "first": "{{first}}",
@@ -137,19 +144,19 @@ def test_arguments_become_variables_of_their_types() -> None:
 
 
 def test_what_a_query_changes_not_and_a_mutation_may_is_told() -> None:
-    found = tools(made())
+    found = library()
     assert found["book"]["annotations"] == {"readOnlyHint": True}
     assert found["removeBook"]["annotations"] == {"readOnlyHint": False, "destructiveHint": True}
 
 
 def test_null_is_something_to_a_mutation_alone() -> None:
-    found = tools(made())
+    found = library()
     assert found["rename"]["inputSchema"]["properties"]["title"] == {"type": ["string", "null"]}
     assert found["books"]["inputSchema"]["properties"]["after"] == {"type": "string"}
 
 
 def test_a_name_that_a_query_and_a_mutation_share_is_given_to_both() -> None:
-    found = tools(made())
+    found = library()
     assert "query" in found["me"]["graphql"]["query"][:6]
     assert found["mutation_me"]["graphql"]["query"].startswith("mutation")
 
@@ -161,7 +168,7 @@ def test_names_are_short_and_legal() -> None:
 
 
 def test_an_argument_that_would_be_a_literal_is_called_otherwise() -> None:
-    tool = tools(made())["literal"]
+    tool = library()["literal"]
     assert tool["graphql"]["variables"] == {"true": "{{argument_true}}", "steps": "{{argument_steps}}"}
     assert tool["inputSchema"]["required"] == ["argument_true"]
 
@@ -183,17 +190,17 @@ def test_a_connection_is_as_deep_as_what_is_in_it() -> None:
 
 
 def test_what_differs_between_possible_types_is_told_apart() -> None:
-    query = tools(made())["find"]["graphql"]["query"]
+    query = library()["find"]["graphql"]["query"]
     assert "__typename" in query
     assert "... on Film {" in query
     assert "pages_Film: pages" in query
-    node = tools(made())["node"]["graphql"]["query"]
+    node = library()["node"]["graphql"]["query"]
     assert node.index("id") < node.index("... on Author {")
     assert "id\n" not in node.partition("... on Book {")[2].partition("author {")[0]
 
 
 def test_an_object_of_which_nothing_can_be_asked_still_says_its_type() -> None:
-    assert tools(made())["nothing"]["graphql"]["query"] == "query {\n  nothing {\n    __typename\n  }\n}\n"
+    assert library()["nothing"]["graphql"]["query"] == "query {\n  nothing {\n    __typename\n  }\n}\n"
 
 
 def test_what_is_left_out_is_told_with_the_reason() -> None:
@@ -265,8 +272,8 @@ async def test_an_endpoint_tells_its_schema(api: Api) -> None:
     text = await introspected(api.url, {"X-Key": "k"})
     assert api.asked[-1]["headers"]["X-Key"] == "k"
     asked = generate(schema_of(text, api.url), Options(URL))
-    assert set(tools(asked)) == set(tools(made()))
-    assert tools(asked)["books"]["graphql"] == tools(made())["books"]["graphql"]
+    assert set(tools(asked)) == set(library())
+    assert tools(asked)["books"]["graphql"] == library()["books"]["graphql"]
 
 
 async def test_an_endpoint_that_does_not_tell_is_named_with_its_reason(tmp_path: Path) -> None:
@@ -280,7 +287,7 @@ def test_sdl_and_both_forms_of_introspection_come_to_the_same() -> None:
     schema = build_schema(LIBRARY.read_text("utf-8"))
     content = introspection_from_schema(schema)
     for text in (print_schema(schema), json.dumps(content), json.dumps({"data": content})):
-        assert set(tools(generate(schema_of(text, "x"), Options(URL)))) == set(tools(made()))
+        assert set(tools(generate(schema_of(text, "x"), Options(URL)))) == set(library())
 
 
 def test_a_schema_that_bends_the_rules_is_taken_as_it_is() -> None:

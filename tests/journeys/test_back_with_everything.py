@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import httpx2
 import pytest
 from mcp.client.client import Client
 
 from magictunnel.backends.states import State
 from tests.support.office import Site, site
-from tests.support.rawclient import RawClient
+from tests.support.rawclient import RawClient, local_http
 from tests.support.worker import TOOLS
 from tests.support.world import PATIENCE, World, world
 
@@ -33,7 +32,7 @@ WAYS = [("stdio", "handshake"), ("stdio", "stateless"), ("http", "handshake"), (
 
 async def told(w: World, client_era: str) -> dict[str, Any]:
     """All that a new client is told."""
-    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{w.port}", timeout=PATIENCE, trust_env=False) as http:
+    async with local_http(w.port, timeout=PATIENCE) as http:
         about = await RawClient(http, client_era, {}).open()
     async with w.client(client_era) as client:
         return {key: about[key] for key in ("capabilities", "instructions")} | await listed(client)

@@ -12,7 +12,7 @@ import pytest
 from mcp.client.client import Client
 
 from tests.support.raw import HANDSHAKE, Json, Script, tool
-from tests.support.rawclient import RawClient, raw_client
+from tests.support.rawclient import RawClient, local_http, raw_client
 from tests.support.world import PATIENCE, world
 
 pytestmark = pytest.mark.anyio
@@ -34,7 +34,7 @@ async def scene() -> AsyncIterator[tuple[httpx2.AsyncClient, RawClient]]:
         async with (
             world([SCRIPT], over="http") as w,
             raw_client(w.port, "handshake") as living,
-            httpx2.AsyncClient(base_url=f"http://127.0.0.1:{w.port}", timeout=5.0, trust_env=False) as http,
+            local_http(w.port, timeout=5.0) as http,
         ):
             yield http, living
 

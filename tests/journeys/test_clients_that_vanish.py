@@ -14,6 +14,7 @@ from magictunnel.config.model import ServerConfig
 from tests.support.office import site
 from tests.support.process import HAS_PROC, PATIENCE, gone, marked
 from tests.support.raw import HANDSHAKE, Json
+from tests.support.rawclient import local_http
 from tests.support.setting import over_http, set_up
 from tests.support.worker import worker, worker_entry
 
@@ -70,7 +71,7 @@ async def forgotten(http: httpx2.AsyncClient, sessions: list[str]) -> None:
 
 
 def plain(port: int) -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10.0, trust_env=False)
+    return local_http(port, timeout=10.0)
 
 
 async def test_sessions_of_clients_that_vanished_are_forgotten(tmp_path: Path) -> None:

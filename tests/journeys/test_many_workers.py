@@ -29,7 +29,7 @@ from magictunnel.cli.workers import serve_together
 from magictunnel.config.load import load
 from tests.support.process import HAS_PROC, Tunnel, config_file, entry, gone, ran, tunnel
 from tests.support.raw import HANDSHAKE, Json, Script, tool
-from tests.support.rawclient import RawClient
+from tests.support.rawclient import RawClient, local_http
 from tests.support.talker import serving
 from tests.support.web import raw_http
 from tests.support.world import CLIENT_MODE
@@ -64,9 +64,7 @@ class Served:
     async def http(self, *, keeps: bool) -> AsyncIterator[httpx2.AsyncClient]:
         """An HTTP client; unless it `keeps` connections, each request comes over another one."""
         limits = httpx2.Limits(max_keepalive_connections=None if keeps else 0)
-        async with httpx2.AsyncClient(
-            base_url=f"http://127.0.0.1:{self.port}", timeout=30.0, trust_env=False, limits=limits, verify=False
-        ) as http:
+        async with local_http(self.port, timeout=30.0, limits=limits) as http:
             yield http
 
 
@@ -326,7 +324,7 @@ async def test_where_the_system_spreads_no_connections_they_listen_on_one_socket
             while len(found := await running(path)) < 2:
                 await anyio.sleep(0.05)
             port = int(re.findall(r":(\d+)/mcp", found[0].serves)[0])
-            async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30.0, trust_env=False) as http:
+            async with local_http(port, timeout=30.0) as http:
                 client = RawClient(http, "handshake", {})
                 await client.open()
                 assert await echoed(client, "shared") == "shared"

@@ -17,7 +17,7 @@ from mcp.client.client import Client
 from mcp.shared.exceptions import MCPError
 
 from tests.support.office import Office, site
-from tests.support.rawclient import RawClient
+from tests.support.rawclient import RawClient, local_http
 from tests.support.world import PATIENCE, World, world
 
 pytestmark = pytest.mark.anyio
@@ -108,7 +108,7 @@ async def scene(trouble: str, server_era: str, folder: Path) -> AsyncIterator[Sc
             site("http", folder, keys=keys, era=server_era, delay_on=hangs) as srv,
             world(more={"srv": srv.config}) as w,
             w.client("stateless") as client,
-            httpx2.AsyncClient(base_url=f"http://127.0.0.1:{w.port}", timeout=10.0, trust_env=False) as http,
+            local_http(w.port, timeout=10.0) as http,
         ):
             assert srv.office is not None
             await w.until_ready()
