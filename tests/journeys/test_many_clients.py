@@ -17,10 +17,10 @@ from tests.support.world import World, world
 
 pytestmark = pytest.mark.anyio
 
-CLIENTS = {"handshake": 500, "stateless": 1_000}
+CLIENTS = {"handshake": 300, "stateless": 1_000}
 AT_ONCE = 50
 """Clients that come at the same time."""
-BOUND = 30.0
+BOUND = 60.0
 """Seconds for all of them to come, and to hear."""
 FILES = 4 * max(CLIENTS.values())
 """Both ends of every connection are ours."""
