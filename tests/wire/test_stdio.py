@@ -19,6 +19,7 @@ from magictunnel.wire.evidence import Evidence
 from magictunnel.wire.peer import Peer
 from magictunnel.wire.process import server_process
 from magictunnel.wire.stdio import Pipes, pipe_wire, process_wire
+from tests.support.memory import until
 from tests.support.raw import Script, command
 from tests.support.wires import own_wire
 
@@ -157,12 +158,10 @@ async def test_what_a_server_took_before_it_closed_its_stdin_is_still_answered(w
 @own_wire
 async def test_a_server_that_closed_its_stdin_is_given_nothing_more() -> None:
     code = "import os, time\nos.close(0)\ntime.sleep(600)"
-    ending, closed = anyio.Event(), anyio.Event()
     async with running_over_ours(python(code), Evidence()) as wire:
-        wire.on_ending, wire.on_closed = ending.set, closed.set
-        await ending.wait()
+        await until(lambda: wire.is_ending)  # it may have closed it before anybody could be told
         assert not wire.begin(1, "x", {}, {}, None)
-        await closed.wait()
+        await until(lambda: wire.is_closed)
 
 
 async def test_an_endless_line_ends_the_connection_and_says_why() -> None:
